@@ -1,0 +1,304 @@
+"""Asterisk's events in the domain's words. The only place that reads an event's fields.
+
+A translation never raises: an event whose needed fields are missing or absurd says nothing (None).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from oddzwon.asterisk import variables
+from oddzwon.asterisk.ami_wire import AmiEvent
+from oddzwon.domain.events import (
+    AgentAnswered,
+    AgentGaveUp,
+    AgentRinging,
+    BridgeEntered,
+    BridgeLeft,
+    CallEvent,
+    HandlerRan,
+    HangupRequested,
+    Held,
+    Instant,
+    LegEnded,
+    LegId,
+    MediaReported,
+    QueueJoined,
+    QueueLeft,
+    Role,
+    ShuttingDown,
+    SoftHangupRequested,
+    Unheld,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OfCall:
+    """A fact about the call whose Linkedid is ``linked``."""
+
+    linked: str
+    event: CallEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A call entered the dialplan's inbound context."""
+
+    linked: str
+    leg: LegId
+    did: str
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class LegState:
+    """A channel's own state changed (5 ringing, 6 up: include/asterisk/channelstate.h)."""
+
+    leg: LegId
+    state: int
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class DialOutcome:
+    """A dial ended; ``status`` is DIALSTATUS's word."""
+
+    leg: LegId
+    status: str
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class OriginateAnswer:
+    """Asterisk's late answer to an asynchronous Originate, matched by its ActionID."""
+
+    action_id: str
+    leg: LegId
+    success: bool
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class MemberChanged:
+    """A queue member became free, busy, paused or away."""
+
+    queue: str
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHeard:
+    """The leg's own side pressed a key."""
+
+    leg: LegId
+    key: str
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureUsed:
+    """A feature code was dialled in a call."""
+
+    linked: str
+    leg: LegId
+    feature: str
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class StoodIn:
+    """The dialplan played the static notice because the service was away or failed."""
+
+    linked: str
+    leg: LegId
+    played: bool
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class EveryCall:
+    """A fact about every open call."""
+
+    event: ShuttingDown
+
+
+Translated: TypeAlias = (
+    OfCall
+    | Arrival
+    | LegState
+    | DialOutcome
+    | OriginateAnswer
+    | MemberChanged
+    | KeyHeard
+    | FeatureUsed
+    | StoodIn
+    | EveryCall
+)
+
+
+def translate(event: AmiEvent) -> Translated | None:
+    """What the event means to us; None: nothing."""
+    handler = _HANDLERS.get(event.name)
+    if handler is None:
+        return None
+    try:
+        return handler(event.fields, int(event.at * 1000))
+    except (KeyError, ValueError, OverflowError):
+        return None
+
+
+def _number(value: str | None) -> int | None:
+    """A non-negative number of the field, None where it is absent or empty."""
+    if not value:
+        return None
+    if not value.isascii() or not value.isdigit() or len(value) > 18:
+        raise ValueError(value)
+    return int(value)
+
+
+def _needed(value: str | None) -> int:
+    number = _number(value)
+    if number is None:
+        msg = "missing"
+        raise ValueError(msg)
+    return number
+
+
+_F: TypeAlias = Mapping[str, str]
+
+
+def _of(f: _F, event: CallEvent) -> OfCall:
+    return OfCall(f["Linkedid"], event)
+
+
+def _hangup_request(f: _F, at: Instant) -> OfCall:
+    return _of(f, HangupRequested(at, f["Uniqueid"], _number(f.get("Cause")), _number(f.get("TechCause"))))
+
+
+def _soft_hangup(f: _F, at: Instant) -> OfCall:
+    return _of(f, SoftHangupRequested(at, f["Uniqueid"], _number(f.get("Cause")) or 0))
+
+
+def _hangup(f: _F, at: Instant) -> OfCall:
+    return _of(f, LegEnded(at, f["Uniqueid"], _number(f.get("Cause"))))
+
+
+def _queue_join(f: _F, at: Instant) -> OfCall:
+    return _of(f, QueueJoined(at, f["Uniqueid"], f["Queue"]))
+
+
+def _queue_leave(f: _F, at: Instant) -> OfCall:
+    return _of(f, QueueLeft(at, f["Uniqueid"], f["Queue"]))
+
+
+def _agent_called(f: _F, at: Instant) -> OfCall:
+    return _of(f, AgentRinging(at, f["DestUniqueid"], f["Interface"]))
+
+
+def _agent_connect(f: _F, at: Instant) -> OfCall:
+    return _of(f, AgentAnswered(at, f["DestUniqueid"], f["Interface"]))
+
+
+def _dial_begin(f: _F, at: Instant) -> OfCall | None:
+    if "Uniqueid" not in f:
+        return None  # an Originate dials for nobody: its channel is followed by its own id
+    device = f["DestChannel"].rpartition("-")[0]
+    return OfCall(f["Linkedid"], AgentRinging(at, f["DestUniqueid"], device))
+
+
+def _dial_end(f: _F, at: Instant) -> OfCall | DialOutcome | None:
+    leg, status = f["DestUniqueid"], f["DialStatus"]
+    if "Uniqueid" not in f:
+        return DialOutcome(leg, status, at)
+    if status == "ANSWER":
+        return OfCall(f["Linkedid"], AgentAnswered(at, leg, f["DestChannel"].rpartition("-")[0]))
+    return OfCall(f["Linkedid"], AgentGaveUp(at, leg))
+
+
+def _bridge_enter(f: _F, at: Instant) -> OfCall:
+    return _of(f, BridgeEntered(at, f["Uniqueid"], f["BridgeUniqueid"]))
+
+
+def _bridge_leave(f: _F, at: Instant) -> OfCall:
+    return _of(f, BridgeLeft(at, f["Uniqueid"], f["BridgeUniqueid"]))
+
+
+def _hold(f: _F, at: Instant) -> OfCall:
+    return _of(f, Held(at, f["Uniqueid"]))
+
+
+def _unhold(f: _F, at: Instant) -> OfCall:
+    return _of(f, Unheld(at, f["Uniqueid"]))
+
+
+def _rtcp_sent(f: _F, at: Instant) -> OfCall:
+    return _of(f, MediaReported(at, f["Uniqueid"], _needed(f.get("Report0HighestSequence"))))
+
+
+def _new_state(f: _F, at: Instant) -> LegState:
+    return LegState(f["Uniqueid"], _needed(f.get("ChannelState")), at)
+
+
+def _originate_response(f: _F, at: Instant) -> OriginateAnswer:
+    return OriginateAnswer(f["ActionID"], f.get("Uniqueid", ""), f.get("Response") == "Success", at)
+
+
+def _member(f: _F, _at: Instant) -> MemberChanged:
+    return MemberChanged(f["Queue"], f["Interface"])
+
+
+def _dtmf_end(f: _F, at: Instant) -> KeyHeard | None:
+    key = f["Digit"]
+    if f.get("Direction") != "Received" or len(key) != 1 or key not in "0123456789*#":
+        return None
+    return KeyHeard(f["Uniqueid"], key, at)
+
+
+def _shutdown(_f: _F, at: Instant) -> EveryCall:
+    return EveryCall(ShuttingDown(at))
+
+
+def _user_event(f: _F, at: Instant) -> Translated | None:
+    name = f["UserEvent"]
+    if name == variables.EVENT_ARRIVED:
+        return Arrival(f["Linkedid"], f["Uniqueid"], f.get("Did", ""), at)
+    if name == variables.EVENT_LEG:
+        role = Role(f["Role"])
+        return _of(f, HandlerRan(at, f["Uniqueid"], role, _number(f.get("Cause")), f.get("Source", "")))
+    if name == variables.EVENT_FEATURE:
+        return FeatureUsed(f["Linkedid"], f["Uniqueid"], f["Feature"], at)
+    if name == variables.EVENT_STAND_IN:
+        return StoodIn(f["Linkedid"], f["Uniqueid"], f.get("Played") == "SUCCESS", at)
+    return None
+
+
+_HANDLERS: Final[Mapping[str, Callable[[Mapping[str, str], Instant], Translated | None]]] = MappingProxyType(
+    {
+        "HangupRequest": _hangup_request,
+        "SoftHangupRequest": _soft_hangup,
+        "Hangup": _hangup,
+        "QueueCallerJoin": _queue_join,
+        "QueueCallerLeave": _queue_leave,
+        "AgentCalled": _agent_called,
+        "AgentConnect": _agent_connect,
+        "DialBegin": _dial_begin,
+        "DialEnd": _dial_end,
+        "BridgeEnter": _bridge_enter,
+        "BridgeLeave": _bridge_leave,
+        "Hold": _hold,
+        "Unhold": _unhold,
+        "RTCPSent": _rtcp_sent,
+        "Newstate": _new_state,
+        "OriginateResponse": _originate_response,
+        "QueueMemberStatus": _member,
+        "DTMFEnd": _dtmf_end,
+        "Shutdown": _shutdown,
+        "UserEvent": _user_event,
+    }
+)
+
+WANTED: Final = frozenset(_HANDLERS)
+"""The events that the service asks the adapter for; all others are dropped unread."""

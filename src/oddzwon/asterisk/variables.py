@@ -1,0 +1,47 @@
+"""The names that the service and asterisk-config's dialplan share: channel variables, contexts, user events.
+
+Each stands here once; a test holds this list, the dialplan and the documentation together.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# set by the dialplan, read by nobody but it
+AGI_ADDRESS: Final = "ODDZWON_AGI"
+PROMPTS: Final = "ODDZWON_PROMPTS"
+DEFAULT_QUEUE: Final = "ODDZWON_DEFAULT_QUEUE"
+QUEUE_TIMEOUT: Final = "ODDZWON_QUEUE_TIMEOUT"
+STATIC_LANGUAGE: Final = "ODDZWON_LANGUAGE"
+DID: Final = "ODDZWON_DID"
+
+# set by the service, read by the dialplan
+DONE: Final = "ODDZWON_DONE"
+QUEUE: Final = "ODDZWON_QUEUE"
+AGENT: Final = "ODDZWON_AGENT"
+AGENT_RING: Final = "ODDZWON_AGENT_RING"
+PRIORITY: Final = "ODDZWON_PRIORITY"
+
+# set by the service's Originate on the callback's channel
+ATTEMPT: Final = "ODDZWON_ATTEMPT"
+
+CALLBACK_CONTEXT: Final = "oddzwon-callback"
+INBOUND_CONTEXT: Final = "oddzwon-inbound"
+
+EVENT_ARRIVED: Final = "OddzwonArrived"
+EVENT_CALLBACK_ANSWERED: Final = "OddzwonCallbackAnswered"
+EVENT_STAND_IN: Final = "OddzwonStandIn"
+EVENT_QUEUE_END: Final = "OddzwonQueueEnd"
+EVENT_LEG: Final = "OddzwonLeg"
+EVENT_FEATURE: Final = "OddzwonFeature"
+
+# Asterisk's own, read at a call's arrival
+CALLER_PRESENTATION: Final = "CALLERID(num-pres)"
+CALLER_NUMBER: Final = "CALLERID(num)"
+REDIRECTING_FROM: Final = "REDIRECTING(from-num)"
+LINKED_ID: Final = "CHANNEL(linkedid)"
+CHANNEL_LANGUAGE: Final = "CHANNEL(language)"
+HEADER_FROM: Final = "PJSIP_HEADER(read,From)"
+HEADER_PRIVACY: Final = "PJSIP_HEADER(read,Privacy)"
+HEADER_DIVERSION: Final = "PJSIP_HEADER(read,Diversion)"
+HEADER_HISTORY: Final = "PJSIP_HEADER(read,History-Info)"

@@ -1,0 +1,187 @@
+"""``oddzwon check``: is everything there that calls and lawful callbacks need? Each result is ok or says what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from oddzwon.asterisk import variables
+from oddzwon.asterisk.ami import AmiClient
+from oddzwon.asterisk.errors import AmiAuthenticationError, AmiError
+from oddzwon.bootstrap.choices import choices_from, prompt_plan
+from oddzwon.bootstrap.service import ami_settings
+from oddzwon.callflow.switchboard import Choices
+from oddzwon.config import Settings
+from oddzwon.domain.number import mask
+from oddzwon.log.queries import Queries
+from oddzwon.prompts.build import plan_of
+from oddzwon.prompts.library import PromptLibrary
+
+CONNECT_S = 5.0
+NEEDED_ACTIONS = ("Originate", "Hangup", "QueueStatus", "CoreShowChannels", "MixMonitorMute", "StopMixMonitor")
+"""Manager actions that the service sends."""
+
+
+class CheckError(Exception):
+    """The checks themselves could not be run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One line: what was looked at, whether it is well, what was found, what to do about it."""
+
+    name: str
+    ok: bool
+    found: str
+    to_do: str = ""
+
+
+async def run_checks(settings: Settings) -> list[Result]:
+    """Every check, in the order in which an administrator would mend them; raises ConfigError for the settings."""
+    choices = choices_from(settings)
+    results = [Result("settings", True, f"{len(choices.lines)} DIDs, {len(choices.menu)} menu keys")]
+    results.append(await asyncio.to_thread(_prompts, settings))
+    results.append(await asyncio.to_thread(_log, settings))
+    results.append(_balancing_test(choices))
+    results.append(await asyncio.to_thread(_recording, choices))
+    results.append(await _fastagi(settings))
+    results += await _asterisk(settings, choices)
+    return results
+
+
+def _prompts(settings: Settings) -> Result:
+    wanted = plan_of(prompt_plan(settings))
+    library = PromptLibrary.open(settings.prompts.directory, short=settings.prompts.short)
+    there = {(p.language, p.key, p.variant): p.version for p in library.prompts}
+    missing = sorted(f"{t.language} {t.key}" for t in wanted if there.get((t.language, t.key, t.variant)) is None)
+    if missing or library.damaged:
+        found = f"{len(missing)} missing, {len(library.damaged)} damaged" + (f": {missing[0]}" if missing else "")
+        return Result("prompts", False, found, "run `oddzwon prompts build`")
+    return Result("prompts", True, f"{len(wanted)} prompts in {', '.join(settings.languages())}")
+
+
+def _log(settings: Settings) -> Result:
+    path = settings.log.path
+    if not path.exists():
+        if os.access(path.parent, os.W_OK):
+            return Result("call log", True, f"{path} will be made when the service starts")
+        return Result("call log", False, f"{path.parent} cannot be written", "create it for the service's user")
+    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+        return Result("call log", False, f"{path} cannot be written", "make file and folder the service's user's")
+    with Queries(path, mask) as queries:
+        newest = queries.call_list(limit=1)
+    return Result("call log", True, f"{path}, newest call {newest[0]['started_at'] if newest else 'none yet'}")
+
+
+def _balancing_test(choices: Choices) -> Result:
+    test = choices.policy.balancing_test
+    if test is None:
+        to_do = "document it with counsel, then set callbacks.balancing_test = { id = …, date = … }"
+        return Result("balancing test", False, "none named, so callbacks are off", to_do)
+    return Result("balancing test", True, f"{test.id} of {test.date}")
+
+
+def _recording(choices: Choices) -> Result:
+    folder = choices.recordings
+    if folder is None:
+        return Result("recording", True, "off")
+    if not folder.is_dir():
+        return Result("recording", False, f"{folder} is no folder", "make it: group oddzwon, mode 2770")
+    if folder.stat().st_mode & 0o007:
+        return Result("recording", False, f"{folder} is open to everybody", f"chmod 2770 {folder}")
+    return Result("recording", True, f"{folder}")
+
+
+async def _fastagi(settings: Settings) -> Result:
+    host, port = settings.fastagi.host, settings.fastagi.port
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            _, writer = await asyncio.open_connection(host, port)
+    except (OSError, TimeoutError):
+        return Result("FastAGI", False, f"nobody answers on {host}:{port}", "start `oddzwon serve`")
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return Result("FastAGI", True, f"{host}:{port}")
+
+
+async def _asterisk(settings: Settings, choices: Choices) -> list[Result]:
+    """What only Asterisk itself can tell, by its manager interface."""
+    try:
+        async with _manager(settings) as ami:
+            checks: tuple[Callable[[], Awaitable[Result]], ...] = (
+                lambda: _rights(ami),
+                lambda: _dialplan(ami),
+                lambda: _rtp_timeout(ami, settings.trunk_endpoint),
+                lambda: _queues(ami, choices),
+            )
+            results = [Result("AMI", True, f"{settings.ami.host}:{settings.ami.port} as {settings.ami.username}")]
+            for one in checks:
+                results.append(await one())
+            return results
+    except AmiAuthenticationError as error:
+        return [Result("AMI", False, str(error), "compare with oddzwon_manager_login.conf, then `manager reload`")]
+    except (AmiError, TimeoutError) as error:
+        found = str(error) or f"no answer from {settings.ami.host}:{settings.ami.port} within {CONNECT_S:g} s"
+        return [Result("AMI", False, found, "is Asterisk running, and manager_oddzwon.conf included?")]
+
+
+@contextlib.asynccontextmanager
+async def _manager(settings: Settings) -> AsyncIterator[AmiClient]:
+    ami = AmiClient(ami_settings(settings), frozenset())
+    running = asyncio.create_task(ami.run())
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            first = asyncio.create_task(ami.notices.get())
+            await asyncio.wait({first, running}, return_when=asyncio.FIRST_COMPLETED)
+        if not first.done():
+            first.cancel()
+        if running.done():
+            running.result()
+        yield ami
+    finally:
+        await ami.close()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def _rights(ami: AmiClient) -> Result:
+    answer = await ami.action("ListCommands")
+    missing = [action for action in NEEDED_ACTIONS if action not in answer.fields]
+    if missing:
+        to_do = "give the user write=call,agent,originate,reporting, as manager_oddzwon.conf does"
+        return Result("AMI rights", False, f"not allowed: {', '.join(missing)}", to_do)
+    return Result("AMI rights", True, "originate, hang up, queues, channels, recording")
+
+
+async def _dialplan(ami: AmiClient) -> Result:
+    for context in (variables.INBOUND_CONTEXT, variables.CALLBACK_CONTEXT):
+        try:
+            await ami.action_list("ShowDialPlan", {"Context": context})
+        except AmiError:
+            to_do = "#include extensions_oddzwon.conf, then `dialplan reload`"
+            return Result("dialplan", False, f"context {context} is not there", to_do)
+    return Result("dialplan", True, "oddzwon's contexts are included")
+
+
+async def _rtp_timeout(ami: AmiClient, endpoint: str) -> Result:
+    answer = await ami.action("Getvar", {"Variable": f"PJSIP_ENDPOINT({endpoint},rtp_timeout)"})
+    value = answer.fields.get("Value", "")
+    if not value.isdigit() or int(value) == 0:
+        found = f"rtp_timeout of endpoint {endpoint}: {value or 'no such endpoint'}"
+        to_do = "set rtp_timeout = 30 and rtp_timeout_hold = 300 on the trunk: without it a lost caller is not noticed"
+        return Result("trunk", False, found, to_do)
+    return Result("trunk", True, f"endpoint {endpoint}, rtp_timeout {value} s")
+
+
+async def _queues(ami: AmiClient, choices: Choices) -> Result:
+    for choice in choices.menu.values():
+        events = await ami.action_list("QueueStatus", {"Queue": choice.queue})
+        if not any(e.name == "QueueParams" and e.fields.get("Queue") == choice.queue for e in events):
+            to_do = "add it to queues.conf, or name another queue in the menu"
+            return Result("queues", False, f"queue {choice.queue} is not there", to_do)
+        if not any(e.name == "QueueMember" for e in events):
+            return Result("queues", False, f"queue {choice.queue} has no members", "add its agents")
+    return Result("queues", True, ", ".join(dict.fromkeys(c.queue for c in choices.menu.values())))

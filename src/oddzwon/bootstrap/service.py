@@ -1,0 +1,164 @@
+"""The service: every room opened, run until it is told to stop, and closed in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from oddzwon.asterisk.ami import AmiClient, AmiSettings
+from oddzwon.asterisk.errors import AmiAuthenticationError
+from oddzwon.asterisk.fastagi import FastAgiServer
+from oddzwon.asterisk.translate import WANTED
+from oddzwon.bootstrap.choices import choices_from
+from oddzwon.bootstrap.speaking import studio_for
+from oddzwon.callflow.agents import Agents
+from oddzwon.callflow.alarms import Alarms
+from oddzwon.callflow.callback import callback
+from oddzwon.callflow.calls import Calls
+from oddzwon.callflow.dialling import Callbacks
+from oddzwon.callflow.inbound import inbound
+from oddzwon.callflow.switchboard import Switchboard
+from oddzwon.callflow.watch import Watch
+from oddzwon.clock import SystemClock
+from oddzwon.config import ConfigError, Settings
+from oddzwon.control import ControlServer
+from oddzwon.domain.rights import MIN_SECRET_BYTES, number_key
+from oddzwon.log.call_log import CallLog
+from oddzwon.prompts.library import PromptLibrary
+
+_log = structlog.get_logger(__name__)
+
+FLOWS_END_S = 10.0
+"""How long SIGTERM lets calls finish what they hear; after that the dialplan takes them to the queue."""
+
+
+async def serve(settings: Settings, pid_file: Path | None = None) -> None:
+    """Serve calls until SIGTERM or SIGINT. ``pid_file`` is written once calls can be taken, and removed at the end.
+
+    Raises ConfigError, LogError, OSError (an address is taken) or AmiAuthenticationError.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with _open(settings) as (board, watch, fastagi):
+        connection = asyncio.create_task(board.ami.run(), name="ami")
+        watching = asyncio.create_task(watch.run(), name="watch")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        ready = asyncio.create_task(_ready(watch, pid_file), name="ready")
+        try:
+            await asyncio.wait({connection, watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            _log.info("stopping", calls=len(board.calls))
+            await fastagi.close(grace=FLOWS_END_S)
+            await _written(board)
+        finally:
+            for task in (ready, stopping, watching):
+                task.cancel()
+            await board.ami.close()
+            results = await asyncio.gather(connection, watching, stopping, ready, return_exceptions=True)
+            if pid_file is not None:
+                await asyncio.to_thread(pid_file.unlink, missing_ok=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+
+async def _ready(watch: Watch, pid_file: Path | None) -> None:
+    await watch.ready.wait()
+    _log.info("ready")
+    if pid_file is not None:
+        await asyncio.to_thread(pid_file.write_text, f"{os.getpid()}\n", encoding="ascii")
+
+
+async def _written(board: Switchboard) -> None:
+    """Let verdicts that are being written come to their end; callbacks under way go on after the next start."""
+    endings = {task for task in board.tasks if task.get_name().startswith("aftermath-")}
+    if endings:
+        await asyncio.wait(endings, timeout=FLOWS_END_S)
+    rest = list(board.tasks)
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _open(settings: Settings) -> AsyncIterator[tuple[Switchboard, Watch, FastAgiServer]]:
+    """Every room, in the order in which they lean on each other."""
+    async with contextlib.AsyncExitStack() as stack:
+        choices = choices_from(settings)
+        secret = await asyncio.to_thread(number_secret, settings.log.key_file)
+        log = await stack.enter_async_context(await CallLog.open(settings.log.path))
+        prompts = await asyncio.to_thread(
+            PromptLibrary.open, settings.prompts.directory, studio_for(settings), short=settings.prompts.short
+        )
+        ami = AmiClient(ami_settings(settings), WANTED)
+        board = Switchboard(
+            choices=choices,
+            log=log,
+            prompts=prompts,
+            ami=ami,
+            clock=SystemClock(),
+            alarms=Alarms(),
+            number_key=partial(number_key, secret=secret),
+            calls=Calls(),
+            agents=Agents(ami),
+            callbacks=Callbacks(),
+        )
+        fastagi = FastAgiServer(
+            settings.fastagi.host,
+            settings.fastagi.port,
+            {"inbound": lambda agi: inbound(agi, board), "callback": lambda agi: callback(agi, board)},
+            max_sessions=settings.fastagi.max_sessions,
+        )
+        await fastagi.start()
+        stack.push_async_callback(fastagi.close)
+        control = ControlServer(settings.log.socket, board)
+        await control.start()
+        stack.push_async_callback(control.close)
+        yield board, Watch(board), fastagi
+
+
+def ami_settings(settings: Settings) -> AmiSettings:
+    """How to reach Asterisk's manager. Raises ConfigError if the secret cannot be read."""
+    a = settings.ami
+    return AmiSettings(
+        host=a.host,
+        port=a.port,
+        username=a.username,
+        secret=settings.ami_secret(),
+        action_timeout=a.action_timeout_s,
+        ping_interval=a.ping_interval_s,
+    )
+
+
+def number_secret(path: Path) -> bytes:
+    """The key of the objection register's hash; made, readable by the service only, if it is not there yet.
+
+    Raises ConfigError. Whoever loses this file loses the register: the same number would have another hash.
+    """
+    try:
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(secrets.token_bytes(32))
+                file.flush()
+                os.fsync(file.fileno())
+        secret = path.read_bytes()
+    except OSError as error:
+        msg = f"log.key_file: {path}: {error.strerror}; let the service's user read and write it"
+        raise ConfigError(msg) from error
+    if len(secret) < MIN_SECRET_BYTES:
+        msg = f"log.key_file: {path}: shorter than {MIN_SECRET_BYTES} bytes; put the backup of the key in its place"
+        raise ConfigError(msg)
+    return secret
+
+
+__all__ = ["AmiAuthenticationError", "ami_settings", "number_secret", "serve"]

@@ -1,0 +1,14 @@
+"""What a person on the phone meets, and the loop between Asterisk's events and the domain.
+
+inbound      the script of an inbound call
+callback     the script of a callback, once the customer has answered
+talk         saying a prompt and listening for a key, with a receipt for each
+recording    the recording gate: announced first, committed, then armed
+calls        the calls under way, as the flows and the watch share them
+watch        Asterisk's events to the domain, its commands back
+aftermath    from a settled call to its verdict, its decision and its callback
+dialling     one callback, from waiting to its end
+agents       who is free, and who is promised to a callback
+switchboard  what all of them stand on; wired by bootstrap
+alarms       one alarm for a condition, and one when it is over
+"""

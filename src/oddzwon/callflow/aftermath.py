@@ -1,0 +1,218 @@
+"""From a settled call to its verdict, its decision and, where it is lawful, its callback. Written, then acted on."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+
+import structlog
+
+from oddzwon.callflow import recording
+from oddzwon.callflow.calls import LiveCall
+from oddzwon.callflow.dialfacts import known, redialled
+from oddzwon.callflow.dialling import CallbackRun, Dropped
+from oddzwon.callflow.switchboard import Switchboard
+from oddzwon.domain.callback import Callback, Due
+from oddzwon.domain.ending import Ending, judge
+from oddzwon.domain.events import CallEvent, Direction
+from oddzwon.domain.lawfulness import CallFacts, Decision, Purpose, certain_refusals, decide
+from oddzwon.domain.notice import NoticeReceipt, ResumedCall, layer1_known
+from oddzwon.domain.number import Number
+from oddzwon.domain.rights import ObjectionScope
+from oddzwon.log import records
+from oddzwon.log.errors import LogError, LogRefused
+from oddzwon.log.records import NewCall
+
+_log = structlog.get_logger(__name__)
+
+FLOW_LASTS_S = 2.0
+"""Longest wait, after the caller is gone, for his flow to write its last receipt."""
+
+
+async def after_call(board: Switchboard, live: LiveCall) -> None:
+    """Everything that follows a call's end, once."""
+    try:
+        await _flow_over(live)
+        ending = judge(live.call)
+        if live.id is None and not live.flow_started:
+            await _log_unserved(board, live)
+        if live.id is None:
+            _log.error("ending not logged: the call could not be written", leg=live.call.leg)
+            return
+        if not await _write_ending(board, live, live.id, ending):
+            return
+        await recording.finish(board, live)
+        await _decide(board, live, live.id, ending)
+    except LogError as error:
+        board.alarms.raise_("log-unwritable", str(error))
+    finally:
+        board.calls.forget(live)
+
+
+async def _flow_over(live: LiveCall) -> None:
+    if not live.flow_started:
+        return
+    try:
+        async with asyncio.timeout(FLOW_LASTS_S):
+            await live.flow_over.wait()
+    except TimeoutError:
+        _log.warning("the flow outlives its call", call=live.id)
+
+
+async def _log_unserved(board: Switchboard, live: LiveCall) -> None:
+    """A call that ended, or went to the queue, without our flow: it is in the log all the same, without a number."""
+    call = live.call
+    line = board.choices.line_for(call.did or "")
+    live.line = line
+    live.id = await board.log.arrive(
+        NewCall(
+            pbx=board.choices.pbx,
+            direction=call.direction,
+            linked=live.linked,
+            leg=call.leg,
+            started_at=call.started_at,
+            did=line.number,
+            language=line.language,
+            preset=line.preset,
+        )
+    )
+
+
+async def _write_ending(board: Switchboard, live: LiveCall, call: str, ending: Ending) -> bool:
+    state = live.call
+    ended_at = max(state.started_at, state.ended_at if state.ended_at is not None else board.now())
+    try:
+        await board.log.end_call(
+            call,
+            ended_at=ended_at,
+            lost_at=max(state.started_at, min(ending.lost_at, ended_at)),
+            stage=state.stage,
+            queue=state.queue or (live.choice.queue if live.choice else None),
+            agent=state.agent,
+            menu_key=live.choice.key if live.choice else None,
+        )
+        await board.log.settle(
+            call,
+            records.Ending(
+                party=ending.party,
+                technical=ending.technical,
+                confidence=ending.confidence,
+                stage=state.stage,
+                rule=ending.rules,
+                at=board.now(),
+                evidence=tuple(records.Evidence(e.fact, e.leg, e.at) for e in ending.evidence),
+            ),
+            journal=tuple(_fact(event) for event in state.journal),
+        )
+    except LogRefused as error:
+        # judged already, by another life of this service: once is enough
+        _log.warning("ending refused by the log", call=call, rule=error.rule)
+        return False
+    _log.info("call ended", call=call, party=ending.party.value, technical=ending.technical, stage=state.stage.value)
+    return True
+
+
+def _fact(event: CallEvent) -> records.Fact:
+    data = {k: v for k, v in asdict(event).items() if k not in ("at", "leg") and v is not None}
+    return records.Fact(event.at, type(event).__name__, getattr(event, "leg", None), data)
+
+
+async def _decide(board: Switchboard, live: LiveCall, call: str, ending: Ending) -> None:
+    """The decision: at once where a refusal is certain, else after the grace, when all is read anew."""
+    facts = await _facts(board, live, call, ending)
+    if not certain_refusals(facts, board.choices.policy) and board.choices.grace_ms:
+        await asyncio.sleep(board.choices.grace_ms / 1000)
+        facts = await _facts(board, live, call, ending)
+    decision = decide(facts, board.choices.policy, board.now())
+    callback = await _write_decision(board, call, decision)
+    if callback is not None:
+        await begin(board, live, call, callback)
+
+
+async def _write_decision(board: Switchboard, call: str, decision: Decision) -> str | None:
+    row = records.Decision(
+        allowed=decision.allowed,
+        policy=decision.policy,
+        at=decision.at,
+        conditions=tuple(records.Condition(c.code.value, c.passed, c.evidence) for c in decision.conditions),
+    )
+    callback = await board.log.decide(call, row)
+    _log.info(
+        "decision",
+        call=call,
+        allowed=decision.allowed,
+        refusals=[c.value for c in decision.refusals],
+        callback=callback,
+    )
+    return callback
+
+
+async def _facts(board: Switchboard, live: LiveCall, call: str, ending: Ending) -> CallFacts:
+    log, party = board.log, live.party
+    other_open = objected = restricted = came_back = None
+    if party is not None:
+        key = party.number_key
+        objected = await known(board, log.objected(key, ObjectionScope.CALLBACK))
+        restricted = await known(board, log.restricted(key))
+        came_back = await redialled(board, key, ending.lost_at, call)
+        other_open = await _another_open(board, key)
+    in_register = await known(board, log.objected_in_call(call, ObjectionScope.CALLBACK))
+    return CallFacts(
+        direction=live.call.direction,
+        technical=ending.technical,
+        confidence=ending.confidence,
+        stage=live.call.stage,
+        presentation=live.presentation,
+        diverted=live.diverted,
+        number=live.number,
+        lost_at=ending.lost_at,
+        call_had_callback=live.call.direction is Direction.CALLBACK,
+        other_callback_open=other_open,
+        earlier_dials=0,  # each drop is an interruption of its own, with its own bounds
+        earlier_answers=0,
+        purpose=Purpose.RESUME,
+        objected=objected,
+        objected_in_call=True if live.objected else in_register,
+        restricted=restricted,
+        redialled=came_back,
+        notice_known=await _notice_known(board, live),
+    )
+
+
+async def _another_open(board: Switchboard, number_key: str) -> bool | None:
+    try:
+        return await board.log.open_callback_for(number_key) is not None
+    except LogError as error:
+        board.alarms.raise_("log-unreadable", str(error))
+        return None
+
+
+async def _notice_known(board: Switchboard, live: LiveCall) -> bool | None:
+    resumed = None
+    if live.resumes is not None:
+        rows = await known(board, board.log.receipts(live.resumes.call.id))
+        heard = None if rows is None else tuple(receipt_of(row) for row in rows)
+        resumed = ResumedCall(heard, live.resumes.call.lost_at)
+    return layer1_known(live.receipts, resumed, board.choices.policy.lapse_ms)
+
+
+def receipt_of(row: records.Receipt) -> NoticeReceipt:
+    """The receipt as the domain reads it."""
+    return NoticeReceipt(
+        row.prompt, row.version, row.sha256, row.language, row.played_ms, row.full_ms, row.key, row.complete, row.at
+    )
+
+
+async def begin(board: Switchboard, live: LiveCall, call: str, callback: str) -> None:
+    """Start the callback that the log now holds."""
+    row = await board.log.call(call)
+    if row is None or row.lost_at is None or live.party is None or live.line is None:
+        return  # erased in this very moment: nobody is left to be called
+    assert isinstance(live.number, Number)  # noqa: S101 - a positive decision needs a valid number
+    choice = live.choice or board.choices.menu[board.choices.default_key]
+    dropped = Dropped(row, live.line, live.number, live.party, choice, tuple(live.receipts))
+    state = Callback(callback, row.lost_at + board.choices.policy.lapse_ms, limits=board.choices.limits)
+    run = CallbackRun(board, callback, dropped, state)
+    board.callbacks.add(run)
+    run.post(Due(board.now()))
+    board.spawn(run.run(), f"callback-{callback}")

@@ -1,0 +1,93 @@
+"""A call arrives: what the network says of the caller, the row in the log, and whether he comes back after a drop."""
+
+from __future__ import annotations
+
+import structlog
+
+from oddzwon.asterisk import variables
+from oddzwon.asterisk.agi_session import AgiSession
+from oddzwon.callflow.calls import LiveCall
+from oddzwon.callflow.switchboard import Line, Switchboard
+from oddzwon.domain.events import Direction, Stage
+from oddzwon.domain.number import NotANumber, Number, NumberFault, Presentation, diverted, parse, presentation
+from oddzwon.log.errors import LogError
+from oddzwon.log.records import NewCall, Party
+
+_log = structlog.get_logger(__name__)
+
+
+async def receive(agi: AgiSession, board: Switchboard) -> tuple[LiveCall, Line]:
+    """The arriving call with what is known of its caller, written to the log; raises AgiHangup when he is gone.
+
+    A number that was withheld is neither used nor stored, whatever identity the network delivers beside it.
+    """
+    did = agi.env.get("agi_arg_1") or agi.env.get("agi_dnid") or ""
+    linked = await agi.get_variable(variables.LINKED_ID) or agi.uniqueid
+    line = board.choices.line_for(did)
+    live = board.calls.receive(linked, agi.uniqueid, board.now(), Direction.INBOUND, line.number)
+    live.flow_started = True
+    live.line = line
+    try:
+        await _who_calls(agi, live, line, board)
+        await _into_the_log(live, line, board)
+    except BaseException:
+        live.flow_over.set()
+        raise
+    return live, line
+
+
+async def _who_calls(agi: AgiSession, live: LiveCall, line: Line, board: Switchboard) -> None:
+    live.presentation = presentation(
+        await agi.get_variable(variables.CALLER_PRESENTATION),
+        await agi.get_variable(variables.HEADER_PRIVACY),
+        await agi.get_variable(variables.HEADER_FROM),
+    )
+    live.diverted = diverted(
+        await agi.get_variable(variables.HEADER_DIVERSION),
+        await agi.get_variable(variables.HEADER_HISTORY),
+        await agi.get_variable(variables.REDIRECTING_FROM),
+    )
+    if live.presentation is not Presentation.ALLOWED:
+        return
+    raw = await agi.get_variable(variables.CALLER_NUMBER) or ""
+    live.number = parse(raw, line.region) if raw else NotANumber(NumberFault.EMPTY)
+    if isinstance(live.number, Number):
+        live.party = Party(live.number.e164, board.number_key(live.number.e164))
+
+
+async def _into_the_log(live: LiveCall, line: Line, board: Switchboard) -> None:
+    call = live.call
+    if live.party is not None:
+        await _comes_back(live, board)
+    new = NewCall(
+        pbx=board.choices.pbx,
+        direction=Direction.INBOUND,
+        linked=live.linked,
+        leg=call.leg,
+        started_at=call.started_at,
+        party=live.party,
+        did=line.number,
+        language=line.language,
+        preset=line.preset,
+        resumes=live.resumes.call.id if live.resumes else None,
+        stage=Stage.ARRIVING,
+    )
+    try:
+        live.id = await board.log.arrive(new)
+    except LogError as error:
+        # open for service, closed for data: he is served, but neither recorded nor called back
+        board.alarms.raise_("log-unwritable", str(error))
+    else:
+        board.alarms.clear("log-unwritable")
+        _log.info("call arrived", call=live.id, leg=call.leg, resumes=live.resumes.call.id if live.resumes else None)
+
+
+async def _comes_back(live: LiveCall, board: Switchboard) -> None:
+    """Whether he was cut off a moment ago: then he is served first, and a callback to him stops, even a ringing one."""
+    assert live.party is not None  # noqa: S101 - the caller of this function has seen to it
+    key = live.party.number_key
+    board.callbacks.redialled(key)
+    try:
+        live.resumes = await board.log.recent_drop_for(key, live.call.started_at - board.choices.policy.lapse_ms)
+    except LogError as error:
+        board.alarms.raise_("log-unreadable", str(error))

@@ -1,0 +1,122 @@
+"""The script of a callback once somebody has answered: who calls and why, a key to go on, the announcement, talk."""
+
+from __future__ import annotations
+
+import structlog
+
+from oddzwon.asterisk.agi_session import AgiSession
+from oddzwon.asterisk.errors import AgiHangup
+from oddzwon.callflow.calls import LiveCall
+from oddzwon.callflow.dialling import CallbackRun
+from oddzwon.callflow.inbound import hand_over, reach
+from oddzwon.callflow.recording import announce_and_arm, objected_to_recording
+from oddzwon.callflow.switchboard import Switchboard
+from oddzwon.callflow.talk import NOTHING_SAID, Said, Talk
+from oddzwon.domain.callback import Accepted, Answered, Objected, WrongPerson
+from oddzwon.domain.events import Direction, Stage
+from oddzwon.domain.number import Presentation
+from oddzwon.domain.rights import ObjectionScope
+from oddzwon.log.errors import LogError
+from oddzwon.log.records import NewCall
+from oddzwon.prompts.errors import PromptError
+from oddzwon.prompts.texts import PromptKey
+
+_log = structlog.get_logger(__name__)
+
+GREETING_KEYS = "138"
+
+
+async def callback(agi: AgiSession, board: Switchboard) -> None:
+    """Serve the customer who answered our call; nothing but who calls and why is said before his key 1."""
+    run = board.callbacks.by_channel(agi.uniqueid)
+    if run is None:
+        _log.error("nobody knows this callback", leg=agi.uniqueid)
+        await agi.hangup()
+        return
+    run.post(Answered(board.now()))
+    live = await _receive(agi, run, board)
+    try:
+        talk = Talk(agi, live, board, run.line.language)
+        reach(live, Stage.NOTICE, board)
+        said = await _greet(talk, run)
+        if said.key == "1":
+            run.post(Accepted(board.now()))
+            await _go_on(talk, run)
+        elif said.key == "3":
+            run.post(WrongPerson(board.now()))
+            await talk.say(PromptKey.WRONG_PERSON)
+            await agi.hangup()
+        elif said.key == "8":
+            await _object(talk, run)
+            await agi.hangup()
+        else:
+            await agi.hangup()  # silence, or a machine: no message
+    except AgiHangup:
+        _log.debug("customer gone during the flow", call=live.id)
+    finally:
+        live.flow_over.set()
+
+
+async def _receive(agi: AgiSession, run: CallbackRun, board: Switchboard) -> LiveCall:
+    """The callback's own call, in the log like any other, tied to its attempt and to the call that dropped."""
+    live = board.calls.receive(agi.uniqueid, agi.uniqueid, board.now(), Direction.CALLBACK, run.line.number)
+    live.flow_started = True
+    live.line, live.number, live.party, live.attempt = run.line, run.number, run.party, run.attempt_id
+    live.presentation, live.diverted = Presentation.ALLOWED, False
+    live.choice = run.choice
+    new = NewCall(
+        pbx=board.choices.pbx,
+        direction=Direction.CALLBACK,
+        linked=live.linked,
+        leg=live.call.leg,
+        started_at=live.call.started_at,
+        party=run.party,
+        did=run.line.number,
+        language=run.line.language,
+        preset=run.line.preset,
+        resumes=run.drop.id,
+    )
+    try:
+        live.id = await board.log.arrive(new, attempt=run.attempt_id)
+    except LogError as error:
+        live.flow_over.set()
+        board.alarms.raise_("log-unwritable", str(error))
+        await agi.hangup()  # what cannot be written is not done
+        raise
+    return live
+
+
+async def _greet(talk: Talk, run: CallbackRun) -> Said:
+    try:
+        prompt = await run.greeting()
+    except PromptError as error:
+        talk.board.alarms.raise_("callback-greeting", str(error))
+        return NOTHING_SAID
+    return await talk.play(prompt, keys=GREETING_KEYS, wait_ms=talk.board.choices.key_wait_ms)
+
+
+async def _go_on(talk: Talk, run: CallbackRun) -> None:
+    reach(talk.live, Stage.ANNOUNCEMENT, talk.board)
+    carried = objected_to_recording(run.receipts)
+    await announce_and_arm(talk, run.choice, run.line, carried_objection=carried)
+    await talk.say(PromptKey.CONNECTING)
+    talk.board.agents.release(run.id)  # the agent held for this callback is now dialled for it
+    await hand_over(talk, run.choice, run.line, agent=run.preferred_agent, cut_off_before=True)
+
+
+async def _object(talk: Talk, run: CallbackRun) -> None:
+    board = talk.board
+    try:
+        await board.log.record_objection(
+            number_key=run.party.number_key,
+            scope=ObjectionScope.CALLBACK,
+            at=board.now(),
+            channel="key 8 in a callback",
+            call=talk.live.id,
+        )
+    except LogError as error:
+        board.alarms.raise_("objection-not-written", str(error))
+        run.post(Objected(board.now()))
+        return
+    run.post(Objected(board.now()))
+    await talk.say(PromptKey.OBJECTED)

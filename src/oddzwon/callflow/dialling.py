@@ -1,0 +1,379 @@
+"""One callback, from its positive decision to its end: the domain's commands, each written before it is done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from oddzwon.asterisk import variables
+from oddzwon.asterisk.dialstring import UnsafeDialString, caller_id, trunk_dial_string
+from oddzwon.asterisk.errors import AmiError, AmiFateUnknown, AmiNotSent
+from oddzwon.callflow.dialfacts import gate_for
+from oddzwon.callflow.switchboard import Choice, Line, Switchboard
+from oddzwon.domain import callback as machine
+from oddzwon.domain.callback import (
+    AskGate,
+    AttemptEnded,
+    AttemptState,
+    Callback,
+    CallbackCommand,
+    CallbackEvent,
+    CallbackState,
+    CloseAttempt,
+    Dial,
+    Due,
+    GateClosed,
+    GateHeld,
+    GateOpen,
+    HangUp,
+    NeverSent,
+    ReleaseAgent,
+    Stop,
+    StopAsked,
+    TryAt,
+    TryWhenAgentFrees,
+)
+from oddzwon.domain.events import Instant, LegId
+from oddzwon.domain.hangup_cause import AttemptOutcome, attempt_outcome
+from oddzwon.domain.lawfulness import Code, Gate, GateOutcome
+from oddzwon.domain.notice import NoticeReceipt
+from oddzwon.domain.number import Number
+from oddzwon.log.errors import LogError, LogRefused
+from oddzwon.log.records import CallRow, Condition, Party
+from oddzwon.prompts.library import Prompt
+from oddzwon.prompts.spoken import spoken_time
+from oddzwon.prompts.texts import Language, PromptKey
+
+_log = structlog.get_logger(__name__)
+
+LOOK_AGAIN_S = 2.0
+"""While no agent is free the queue is asked again this often, should an event of Asterisk's be missed."""
+WRITE_AGAIN_S = 1.0
+ORIGINATE_MARGIN_MS = 1_000
+"""A refused Originate that made no channel is believed after this: where there was one, its Hangup tells more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """What a callback resumes: the call that dropped and everything its continuation needs."""
+
+    call: CallRow
+    line: Line
+    number: Number
+    party: Party
+    choice: Choice
+    receipts: tuple[NoticeReceipt, ...]
+
+
+class CallbackRun:
+    """A callback under way. Events are taken one by one; nothing is acted on that is not written."""
+
+    def __init__(self, board: Switchboard, callback_id: str, dropped: Dropped, state: Callback) -> None:
+        self.id = callback_id
+        self.drop = dropped.call
+        self.line = dropped.line
+        self.number = dropped.number
+        self.party = dropped.party
+        self.choice = dropped.choice
+        self.receipts = dropped.receipts
+        self.preferred_agent = dropped.call.agent
+        self.state = state
+        self.attempt_id: str | None = None
+        self.channel_id: LegId | None = None
+        self._board = board
+        self._events: asyncio.Queue[CallbackEvent] = asyncio.Queue()
+        self._causes: tuple[int | None, int | None] = (None, None)
+        self._dial_status: str | None = None
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._greeting: asyncio.Task[Prompt] | None = None
+
+    # --- what the watch and the flow tell ----------------------------------------------------------------------
+
+    def post(self, event: CallbackEvent) -> None:
+        """Take an event; it is handled after those before it."""
+        self._events.put_nowait(event)
+
+    def causes(self, cause: int | None, tech_cause: int | None) -> None:
+        """What the attempt's channel said of why it ends; the first word counts."""
+        if self._causes == (None, None):
+            self._causes = (cause, tech_cause)
+
+    def dial_status(self, status: str) -> None:
+        """DIALSTATUS of the attempt."""
+        self._dial_status = status
+
+    def channel_gone(self, at: Instant, cause: int | None) -> None:
+        """The attempt's channel is gone."""
+        said, tech = self._causes
+        outcome = attempt_outcome(said if said is not None else cause, tech, self._dial_status)
+        if outcome in (AttemptOutcome.ANSWERED, AttemptOutcome.CANCELLED):
+            # before an answer this is our own ring limit; after one the outcome is not asked
+            outcome = AttemptOutcome.NO_ANSWER
+        self.post(AttemptEnded(at, outcome, said or cause))
+
+    def originate_refused(self, attempt: str, at: Instant) -> None:
+        """Asterisk could not make the call; where it had made a channel, its end says why and comes first."""
+
+        def believed() -> None:
+            if self.attempt_id == attempt and self.state.state is CallbackState.DIALLING:
+                self.channel_gone(at, None)
+
+        self._later(ORIGINATE_MARGIN_MS / 1000, believed)
+
+    async def greeting(self) -> Prompt:
+        """Who calls and why, with the time of the loss as the customer's clock showed it; spoken once, ahead."""
+        if self._greeting is None:
+            self._greeting = asyncio.create_task(self._speak_greeting(), name="greeting")
+        return await asyncio.shield(self._greeting)
+
+    async def _speak_greeting(self) -> Prompt:
+        lost_at = self.drop.lost_at if self.drop.lost_at is not None else self.drop.started_at
+        local = datetime.fromtimestamp(lost_at / 1000, tz=UTC).astimezone()
+        language = Language(self.line.language)
+        values = dict(self._board.choices.greeting_values[self.line.language])
+        values["TIME"] = spoken_time(local, language)
+        return await self._board.prompts.speak(PromptKey.CALLBACK, language, values)
+
+    # --- the loop ---------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until the callback is final."""
+        board = self._board
+        board.spawn(self._prepare_greeting(), f"greeting-{self.id}")
+        self._later((self.state.lapse_at - board.now()) / 1000, lambda: self.stop(Stop.EXPIRED))
+        try:
+            while not self.state.state.final:
+                await self._take(await self._events.get())
+        finally:
+            for timer in self._timers:
+                timer.cancel()
+            board.agents.release(self.id)
+            board.callbacks.forget(self)
+
+    async def _prepare_greeting(self) -> None:
+        try:
+            await self.greeting()
+        except Exception as error:  # the flow meets it again, and hangs up without a word
+            _log.warning("greeting not ready", callback=self.id, error=type(error).__name__)
+
+    async def _take(self, event: CallbackEvent) -> None:
+        before = self.state
+        after, commands = machine.advance(before, event)
+        if after == before and not commands:
+            return
+        dial = next((c for c in commands if isinstance(c, Dial)), None)
+        if dial is not None and isinstance(event, GateOpen):
+            await self._dial(dial, after)
+            return
+        await self._write(before, after, event, commands)
+        self.state = after
+        _log.info("callback", id=self.id, state=after.state.value)
+        for command in commands:
+            await self._perform(command)
+
+    async def _write(
+        self, before: Callback, after: Callback, event: CallbackEvent, commands: tuple[CallbackCommand, ...]
+    ) -> None:
+        log, at = self._board.log, event.at
+        close = next((c for c in commands if isinstance(c, CloseAttempt)), None)
+        why = close.why if close else _why(event)
+        try:
+            if self.attempt_id is not None and close is not None:
+                await log.attempt_state(
+                    self.attempt_id,
+                    close.state,
+                    at=at,
+                    cause=close.cause,
+                    never_existed=close.never_existed,
+                    callback_state=after.state,
+                    why=why,
+                )
+            elif self.attempt_id is not None and after.state.value in _SHARED and after.state is not before.state:
+                await log.attempt_state(self.attempt_id, after.state.value, at=at, callback_state=after.state, why=why)
+            elif after.state is not before.state:
+                await log.callback_state(self.id, after.state, at=at, why=why)
+        except LogError as error:
+            # the phone rings or has stopped already: act on; what is not written is looked up after a restart
+            self._board.alarms.raise_("callback-not-written", str(error))
+
+    async def _perform(self, command: CallbackCommand) -> None:
+        match command:
+            case AskGate():
+                await self._ask_gate()
+            case HangUp(why=why):
+                await self._hang_up(why)
+            case ReleaseAgent():
+                self._board.agents.release(self.id)
+            case TryAt(at=at):
+                self._later((at - self._board.now()) / 1000, lambda: self.post(Due(self._board.now())))
+            case TryWhenAgentFrees():
+                self._board.spawn(self._when_agent_frees(), f"agent-for-{self.id}")
+
+    async def _ask_gate(self) -> None:
+        board = self._board
+        agent = await board.agents.reserve(self.id, self.choice.queue, self.preferred_agent)
+        self._gate = await gate_for(board, self, agent is not None)
+        if self._gate.outcome is GateOutcome.OPEN and agent is not None:
+            self.post(GateOpen(board.now(), agent))
+            return
+        board.agents.release(self.id)
+        if self._gate.outcome is GateOutcome.HELD:
+            self.post(GateHeld(board.now()))
+        else:
+            self.post(GateClosed(board.now(), self._gate.refusals))
+
+    _gate: Gate
+
+    async def _dial(self, dial: Dial, after: Callback) -> None:
+        """Commit the attempt with the gate's results; only then let the Originate leave, once."""
+        board = self._board
+        conditions = [Condition(c.code.value, c.passed, c.evidence) for c in self._gate.conditions]
+        try:
+            row = await board.log.commit_attempt(self.id, dial.n, at=board.now(), conditions=conditions)
+        except LogRefused as error:
+            _log.warning("attempt refused by the log", callback=self.id, rule=error.rule)
+            board.agents.release(self.id)
+            code = Code.OBJECTED if error.rule == "attempt-objected" else Code.ATTEMPTS
+            self.post(GateClosed(board.now(), (code,)))
+            return
+        except LogError as error:
+            board.alarms.raise_("callback-not-written", str(error))
+            board.agents.release(self.id)
+            self.post(GateHeld(board.now()))
+            return
+        self.state, self.attempt_id, self.channel_id = after, row.id, row.channel_id
+        self._causes, self._dial_status = (None, None), None
+        board.callbacks.dialled(self)
+        _log.info("attempt committed", callback=self.id, attempt=row.id, n=dial.n)
+        await self._originate(row.id, row.channel_id)
+
+    async def _originate(self, attempt: str, channel_id: str) -> None:
+        board = self._board
+        try:
+            answer = await board.ami.action(
+                "Originate",
+                (
+                    ("Channel", trunk_dial_string(board.choices.trunk, self.number.e164)),
+                    ("Context", variables.CALLBACK_CONTEXT),
+                    ("Exten", "s"),
+                    ("Priority", "1"),
+                    ("Timeout", str(board.choices.ring_limit_ms)),
+                    ("CallerID", caller_id(self.line.number)),
+                    ("Async", "true"),
+                    ("ChannelId", channel_id),
+                    ("Variable", f"{variables.ATTEMPT}={attempt}"),
+                ),
+                action_id=attempt,
+            )
+        except (AmiNotSent, UnsafeDialString) as error:
+            _log.warning("originate not sent", callback=self.id, reason=type(error).__name__)
+            self.post(NeverSent(board.now()))
+            return
+        except AmiFateUnknown:
+            # looked up when the connection is back; never sent again
+            board.alarms.raise_("originate-fate-unknown", "Asterisk did not answer an Originate; see its log")
+            return
+        board.alarms.clear("originate-fate-unknown")
+        if not answer.success:
+            self.post(AttemptEnded(board.now(), AttemptOutcome.FAILED))
+            return
+        try:
+            await board.log.attempt_state(attempt, AttemptState.DIALLING, at=board.now())
+        except LogError as error:
+            board.alarms.raise_("callback-not-written", str(error))
+
+    async def _hang_up(self, why: str) -> None:
+        if self.channel_id is None:
+            return
+        live = self._board.calls.of_leg(self.channel_id)
+        if live is not None:
+            self._board.calls.hung_up_by_us(live, self._board.now(), why)
+        try:
+            await self._board.ami.action("Hangup", {"Channel": self.channel_id})
+        except AmiError as error:
+            _log.warning("hang-up of an attempt failed", callback=self.id, reason=type(error).__name__)
+
+    async def _when_agent_frees(self) -> None:
+        await self._board.agents.change(self.choice.queue, LOOK_AGAIN_S)
+        self.post(Due(self._board.now()))
+
+    @property
+    def connected(self) -> bool:
+        """Whether customer and agent are talking."""
+        return self.state.state is CallbackState.CONNECTED
+
+    def stop(self, reason: Stop) -> None:
+        """Stop at once, even while it rings."""
+        self.post(StopAsked(self._board.now(), reason))
+
+    def _later(self, seconds: float, what: Callable[[], None]) -> None:
+        timer = asyncio.get_running_loop().call_later(max(0.0, seconds), what)
+        self._timers.add(timer)
+
+
+_SHARED = frozenset({CallbackState.RINGING.value, CallbackState.ANSWERED.value, CallbackState.CONNECTED.value})
+"""States that a callback and its attempt reach by the same event."""
+
+
+def _why(event: CallbackEvent) -> str:
+    match event:
+        case StopAsked(reason=reason):
+            return reason.value
+        case GateClosed(refusals=refusals):
+            return " ".join(code.value for code in refusals)
+        case GateHeld():
+            return "no agent is free"
+    return ""
+
+
+class Callbacks:
+    """The callbacks under way, found by their id, by the number's key, and by the channel of their attempt."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, CallbackRun] = {}
+        self._by_channel: dict[LegId, CallbackRun] = {}
+
+    def __iter__(self) -> Iterator[CallbackRun]:
+        return iter(tuple(self._runs.values()))
+
+    def add(self, run: CallbackRun) -> None:
+        """A callback begins, or goes on after a restart."""
+        self._runs[run.id] = run
+        self.dialled(run)
+
+    def dialled(self, run: CallbackRun) -> None:
+        """The run has a new attempt, with a channel of its own."""
+        if run.channel_id is not None:
+            self._by_channel[run.channel_id] = run
+
+    def forget(self, run: CallbackRun) -> None:
+        """The callback is final."""
+        self._runs.pop(run.id, None)
+        for channel in [c for c, r in self._by_channel.items() if r is run]:
+            del self._by_channel[channel]
+
+    def by_id(self, callback: str) -> CallbackRun | None:
+        """The callback with this id, if it is under way."""
+        return self._runs.get(callback)
+
+    def by_channel(self, leg: LegId) -> CallbackRun | None:
+        """The callback whose attempt has this channel."""
+        return self._by_channel.get(leg)
+
+    def redialled(self, number_key: str) -> None:
+        """The customer comes back by himself: his callback stops, even while it rings."""
+        self._stop(number_key, Stop.REDIAL)
+
+    def objected(self, number_key: str | None) -> None:
+        """The customer objected by another door: his callback stops."""
+        if number_key is not None:
+            self._stop(number_key, Stop.OBJECTION)
+
+    def _stop(self, number_key: str, reason: Stop) -> None:
+        for run in self._runs.values():
+            if run.party.number_key == number_key:
+                run.stop(reason)

@@ -1,0 +1,174 @@
+"""What was under way when we were not looking: after our own restart, and after a lost connection to Asterisk.
+
+An attempt is looked up at Asterisk, never sent again (at most once). A call that ended meanwhile is judged from what
+is known; what is not known is ``unknown``, and unknown is never called back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from oddzwon.asterisk.ami_notices import AmiConnected
+from oddzwon.asterisk.errors import AmiError
+from oddzwon.callflow.aftermath import receipt_of
+from oddzwon.callflow.calls import LiveCall
+from oddzwon.callflow.dialling import CallbackRun, Dropped
+from oddzwon.callflow.switchboard import Switchboard
+from oddzwon.domain.call import Call
+from oddzwon.domain.callback import Answered, Callback, CallbackState, Due, FateHidden, Ringing
+from oddzwon.domain.events import Direction, LegEnded, LegId, OutOfSight, PbxRestarted, Stage
+from oddzwon.domain.number import Number, parse
+from oddzwon.log.errors import LogError
+from oddzwon.log.records import AttemptRow, CallRow, OpenCallback, Party
+
+if TYPE_CHECKING:
+    from oddzwon.callflow.watch import Watch
+
+_log = structlog.get_logger(__name__)
+
+_RINGING, _UP = "5", "6"  # include/asterisk/channelstate.h
+
+
+async def take_over(board: Switchboard, watch: Watch) -> None:
+    """Go on, after our own start, with the callbacks and calls that the log shows as open."""
+    try:
+        living = await _living(board)
+        for row in await board.log.open_calls(board.choices.pbx):
+            _take_call(board, watch, row, living)
+        for callback in await board.log.open_callbacks():
+            if callback.call.pbx == board.choices.pbx:
+                await _take_callback(board, callback, living)
+    except (LogError, AmiError) as error:
+        board.alarms.raise_("takeover-failed", f"open calls and callbacks wait for the next connection: {error}")
+
+
+async def reconcile(board: Switchboard, watch: Watch, notice: AmiConnected) -> None:
+    """The connection is back: what ended meanwhile, and what lives on?"""
+    gap_ms = int((notice.gap_s or 0) * 1000)
+    at = board.now()
+    if notice.restarted:
+        for live in board.calls:
+            watch.deliver(live, PbxRestarted(at, gap_ms))
+        for run in board.callbacks:
+            if run.channel_id is not None:
+                run.post(FateHidden(at))
+        return
+    try:
+        living = await _living(board)
+    except AmiError as error:
+        _log.warning("reconciliation waits for the next connection", reason=type(error).__name__)
+        return
+    for live in board.calls:
+        watch.deliver(live, OutOfSight(at, gap_ms))
+        if live.call.leg not in living:
+            watch.deliver(live, LegEnded(at, live.call.leg, None))
+    for run in board.callbacks:
+        if run.channel_id is not None and run.state.state is not CallbackState.WAITING:
+            _follow(run, living, at)
+
+
+def _follow(run: CallbackRun, living: dict[LegId, str], at: int) -> None:
+    state = living.get(run.channel_id or "")
+    if state is None:
+        run.post(FateHidden(at))
+    elif state == _RINGING:
+        run.post(Ringing(at))
+    elif state == _UP:
+        run.post(Answered(at))
+
+
+async def _living(board: Switchboard) -> dict[LegId, str]:
+    """Every channel of Asterisk by its Uniqueid, with its state."""
+    events = await board.ami.action_list("CoreShowChannels")
+    return {
+        e.fields["Uniqueid"]: e.fields.get("ChannelState", "")
+        for e in events
+        if e.name == "CoreShowChannel" and "Uniqueid" in e.fields
+    }
+
+
+def _take_call(board: Switchboard, watch: Watch, row: CallRow, living: dict[LegId, str]) -> None:
+    """A call that began under an earlier life of ours: followed if it lives, else ended without our having seen how."""
+    live = board.calls.receive(row.linked, row.leg, row.started_at, Direction(row.direction), row.did)
+    live.id = row.id
+    live.line = board.choices.line_for(row.did or "")
+    _who(board, live, row)
+    live.choice = board.choices.menu.get(row.menu_key or "")
+    live.flow_started = True
+    live.flow_over.set()
+    live.call = Call(
+        leg=row.leg,
+        direction=Direction(row.direction),
+        started_at=row.started_at,
+        did=row.did,
+        stage=Stage(row.stage),
+        queue=row.queue,
+        agent=row.agent,
+    )
+    at = board.now()
+    watch.deliver(live, OutOfSight(at, max(0, at - row.started_at)))
+    if row.leg not in living:
+        watch.deliver(live, LegEnded(at, row.leg, None))
+
+
+def _who(board: Switchboard, live: LiveCall, row: CallRow) -> None:
+    if row.number is None or row.number_key is None:
+        return
+    live.party = Party(row.number, row.number_key)
+    line = board.choices.line_for(row.did or "")
+    live.number = parse(row.number, line.region)
+
+
+async def _take_callback(board: Switchboard, row: OpenCallback, living: dict[LegId, str]) -> None:
+    """Go on with a callback: its attempt is looked up, never sent again."""
+    dropped = await _dropped(board, row.call)
+    if dropped is None:
+        await board.log.callback_state(row.id, CallbackState.CANCELLED, at=board.now(), why="the number was erased")
+        return
+    lapse_at = (row.call.lost_at or row.created_at) + board.choices.policy.lapse_ms
+    under_way = next((a for a in row.attempts if a.state in _OPEN_ATTEMPT), None)
+    state = Callback(
+        row.id,
+        lapse_at,
+        state=_state(row, under_way),
+        dials=len(row.attempts),
+        answers=sum(1 for a in row.attempts if a.answered_at is not None),
+        limits=board.choices.limits,
+    )
+    run = CallbackRun(board, row.id, dropped, state)
+    at = board.now()
+    if under_way is not None:
+        run.attempt_id, run.channel_id = under_way.id, under_way.channel_id
+        _follow(run, living, at)
+    else:
+        run.post(Due(at))
+    _log.info("callback taken over", callback=row.id, state=state.state.value, attempt=run.attempt_id)
+    board.callbacks.add(run)
+    board.spawn(run.run(), f"callback-{row.id}")
+
+
+_OPEN_ATTEMPT = frozenset({"committed", "dialling", "ringing", "answered", "connected"})
+
+
+def _state(row: OpenCallback, under_way: AttemptRow | None) -> CallbackState:
+    """Where the machine goes on: with its attempt, or waiting, since nothing else survives a restart."""
+    if under_way is None:
+        return CallbackState.WAITING
+    if under_way.state in ("committed", "dialling"):
+        return CallbackState.DIALLING
+    return CallbackState(under_way.state)
+
+
+async def _dropped(board: Switchboard, call: CallRow) -> Dropped | None:
+    line = board.choices.line_for(call.did or "")
+    if call.number is None or call.number_key is None:
+        return None
+    number = parse(call.number, line.region)
+    if not isinstance(number, Number):
+        return None
+    rows = await board.log.receipts(call.id)
+    choice = board.choices.menu.get(call.menu_key or "") or board.choices.menu[board.choices.default_key]
+    party = Party(call.number, call.number_key)
+    return Dropped(call, line, number, party, choice, tuple(receipt_of(row) for row in rows))

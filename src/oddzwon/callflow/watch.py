@@ -1,0 +1,159 @@
+"""The loop: Asterisk's events to the domain, and the domain's commands back.
+
+Events are taken one by one in Asterisk's order. Nothing here waits for a call: what takes time runs beside the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from oddzwon.asterisk.ami_notices import AmiConnected, AmiDisconnected
+from oddzwon.asterisk.translate import (
+    Arrival,
+    DialOutcome,
+    EveryCall,
+    FeatureUsed,
+    KeyHeard,
+    LegState,
+    MemberChanged,
+    OfCall,
+    OriginateAnswer,
+    StoodIn,
+    Translated,
+    translate,
+)
+from oddzwon.callflow import recording
+from oddzwon.callflow.aftermath import after_call
+from oddzwon.callflow.calls import LiveCall
+from oddzwon.callflow.switchboard import Switchboard
+from oddzwon.callflow.takeover import reconcile, take_over
+from oddzwon.domain.call import CallCommand, Connected, Judge, SettleDue, WaitToSettle
+from oddzwon.domain.callback import Answered, Bridged, Ringing
+from oddzwon.domain.events import CallEvent, Direction, HangupRequested, LegEnded
+from oddzwon.log.errors import LogError
+
+_log = structlog.get_logger(__name__)
+
+_RINGING, _UP = 5, 6  # include/asterisk/channelstate.h
+
+
+class Watch:
+    """Keeps every call and callback in step with Asterisk. ``ready`` is set once the first connection was taken in."""
+
+    def __init__(self, board: Switchboard) -> None:
+        self.ready = asyncio.Event()
+        self._board = board
+        self._seen_before = False
+
+    async def run(self) -> None:
+        """Until the connection is closed for good."""
+        async for notice in self._board.ami.notices:
+            match notice:
+                case AmiConnected():
+                    await self._connected(notice)
+                case AmiDisconnected(reason=reason):
+                    self._board.alarms.raise_("ami-lost", f"the connection to Asterisk's manager is lost: {reason}")
+                case _:
+                    translated = translate(notice)
+                    if translated is not None:
+                        self.handle(translated)
+
+    async def _connected(self, notice: AmiConnected) -> None:
+        board = self._board
+        board.alarms.clear("ami-lost")
+        if not self._seen_before:
+            self._seen_before = True
+            await take_over(board, self)
+        else:
+            await reconcile(board, self, notice)
+        self.ready.set()
+
+    def handle(self, fact: Translated) -> None:
+        """One fact from Asterisk."""
+        match fact:
+            case OfCall(linked=linked, event=event):
+                self._of_call(linked, event)
+            case Arrival(linked=linked, leg=leg, did=did, at=at):
+                self._board.calls.receive(linked, leg, at, Direction.INBOUND, did)
+            case LegState(leg=leg, state=state, at=at):
+                run = self._board.callbacks.by_channel(leg)
+                if run is not None and state in (_RINGING, _UP):
+                    run.post(Ringing(at) if state == _RINGING else Answered(at))
+            case DialOutcome(leg=leg, status=status):
+                run = self._board.callbacks.by_channel(leg)
+                if run is not None:
+                    run.dial_status(status)
+            case OriginateAnswer(action_id=attempt, success=False, at=at):
+                for run in self._board.callbacks:
+                    if run.attempt_id == attempt:
+                        run.originate_refused(attempt, at)
+            case MemberChanged(queue=queue):
+                self._board.agents.member_changed(queue)
+            case KeyHeard(leg=leg, key=key):
+                live = self._board.calls.of_leg(leg)
+                if live is not None:
+                    live.keys.append(key)
+            case FeatureUsed():
+                self._feature(fact)
+            case StoodIn(linked=linked, leg=leg):
+                _log.warning("the dialplan stood in for the service", leg=leg)
+            case EveryCall(event=event):
+                for live in self._board.calls:
+                    self.deliver(live, event)
+
+    def _of_call(self, linked: str, event: CallEvent) -> None:
+        leg = getattr(event, "leg", "")
+        run = self._board.callbacks.by_channel(leg)
+        if run is not None:
+            if isinstance(event, HangupRequested):
+                run.causes(event.cause, event.tech_cause)
+            elif isinstance(event, LegEnded):
+                run.channel_gone(event.at, event.cause)
+        live = self._board.calls.find(linked, leg)
+        if live is not None:
+            self.deliver(live, event)
+
+    def deliver(self, live: LiveCall, event: CallEvent | SettleDue) -> None:
+        """Take the event into the call, and do what follows from it."""
+        for command in live.advance(event):
+            self._perform(live, command)
+
+    def _perform(self, live: LiveCall, command: CallCommand) -> None:
+        board = self._board
+        match command:
+            case WaitToSettle(wait_ms=wait_ms):
+                loop = asyncio.get_running_loop()
+                loop.call_later(wait_ms / 1000, lambda: self.deliver(live, SettleDue(board.now())))
+            case Judge():
+                board.spawn(after_call(board, live), f"aftermath-{live.call.leg}")
+            case Connected(agent=agent, at=at):
+                run = board.callbacks.by_channel(live.call.leg)
+                if run is not None:
+                    run.post(Bridged(at))
+                board.spawn(self._note_talk(live, agent), f"talk-{live.call.leg}")
+
+    async def _note_talk(self, live: LiveCall, agent: str | None) -> None:
+        """Kept while the call lives, so that a crash of ours forgets neither agent nor stage."""
+        if live.id is None:
+            return
+        try:
+            await self._board.log.change_call(live.id, stage=live.call.stage, agent=agent, queue=live.call.queue)
+            for item in live.recordings:
+                if not item.deleted and not item.paused:
+                    await self._board.log.recording_state(item.id, "recording")
+        except LogError as error:
+            self._board.alarms.raise_("log-unwritable", str(error))
+
+    def _feature(self, used: FeatureUsed) -> None:
+        live = self._board.calls.find(used.linked, used.leg)
+        if live is None:
+            return
+        if used.feature == "objection":
+            work = recording.stop_and_delete(self._board, live, "feature code")
+        elif used.feature == "pause":
+            work = recording.pause_or_resume(self._board, live)
+        else:
+            return
+        self._board.spawn(work, f"feature-{used.feature}-{live.call.leg}")

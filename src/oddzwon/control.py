@@ -1,0 +1,151 @@
+"""The service's Unix socket (mode 0600): whatever changes the log from the command line goes through it, so that
+there is one writer. One JSON object a line each way; bounded, and never in the way of a call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from oddzwon.callflow.switchboard import Switchboard
+from oddzwon.domain.callback import Stop
+from oddzwon.log.errors import LogError
+
+_log = structlog.get_logger(__name__)
+
+_LINE_MAX: Final = 65_536
+_PATIENCE_S: Final = 10.0
+_PATH_MAX: Final = 107
+"""sun_path of unix(7), less its terminator."""
+
+
+class ControlError(Exception):
+    """The service could not be asked, or refused; the message says why and what to do."""
+
+
+class ControlServer:
+    """Answers the command line. ``path`` is removed when it closes."""
+
+    def __init__(self, path: Path, board: Switchboard) -> None:
+        self._path = path
+        self._board = board
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen. Raises ControlError when another service listens there already, OSError when the folder is wrong."""
+        if len(os.fsencode(self._path)) > _PATH_MAX:
+            msg = f"log.socket: {self._path}: longer than {_PATH_MAX} bytes; choose a shorter path"
+            raise ControlError(msg)
+        if await _answers(self._path):
+            msg = f"log.socket: {self._path}: another oddzwon serves there; stop it first"
+            raise ControlError(msg)
+        await asyncio.to_thread(self._path.unlink, missing_ok=True)
+        before = os.umask(0o177)
+        try:
+            self._server = await asyncio.start_unix_server(self._serve, str(self._path), limit=_LINE_MAX)
+        finally:
+            os.umask(before)
+
+    async def close(self) -> None:
+        """Stop listening and remove the socket."""
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+            await asyncio.to_thread(self._path.unlink, missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                line = await reader.readline()
+                answer = await self._answer(line)
+                writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+                await writer.drain()
+        except (TimeoutError, ConnectionError, ValueError) as error:
+            _log.warning("control connection dropped", error=type(error).__name__)
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            asked = json.loads(line)
+            command = asked["command"]
+        except (ValueError, KeyError, TypeError):
+            return {"error": 'expected one JSON object with "command"'}
+        try:
+            match command:
+                case "status":
+                    return self._status()
+                case "cancel":
+                    return self._cancel(str(asked.get("callback", "")), str(asked.get("by", "")))
+                case "reveal":
+                    return await self._reveal(asked)
+        except LogError as error:
+            return {"error": str(error)}
+        return {"error": f"unknown command {command!r}"}
+
+    def _status(self) -> dict[str, Any]:
+        board = self._board
+        return {
+            "calls": len(board.calls),
+            "callbacks": sum(1 for _ in board.callbacks),
+            "asterisk": board.ami.connected,
+            "alarms": sorted(board.alarms.standing),
+        }
+
+    def _cancel(self, callback: str, by: str) -> dict[str, Any]:
+        run = self._board.callbacks.by_id(callback)
+        if run is None:
+            return {"error": f"no callback {callback!r} is under way; `oddzwon callbacks list` shows those that are"}
+        if run.connected:
+            return {"error": f"callback {callback!r}: customer and agent are talking already"}
+        _log.info("callback cancelled by the operator", callback=callback, by=by)
+        run.stop(Stop.CANCELLED)
+        return {"done": True}
+
+    async def _reveal(self, asked: dict[str, Any]) -> dict[str, Any]:
+        reason, by, what = (str(asked.get(k, "")).strip() for k in ("reason", "by", "what"))
+        if not reason or not what:
+            return {"error": "numbers are shown only with a reason"}
+        await self._board.log.record_access(by=by, what=what, reason=reason, at=self._board.now())
+        return {"done": True}
+
+
+async def _answers(path: Path) -> bool:
+    """Whether somebody listens on the socket; one that a killed service left behind answers nobody."""
+    try:
+        _, writer = await asyncio.open_unix_connection(str(path))
+    except OSError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
+def ask_service(path: Path, request: dict[str, Any]) -> dict[str, Any]:
+    """Ask the running service (blocking: for the command line); raises :class:`ControlError`."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(_PATIENCE_S)
+            connection.connect(str(path))
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            with connection.makefile("rb") as answers:
+                line = answers.readline(_LINE_MAX)
+        answer: dict[str, Any] = json.loads(line)
+    except PermissionError as error:
+        msg = f"{path}: not permitted; run this as the service's user or root"
+        raise ControlError(msg) from error
+    except (OSError, ValueError) as error:
+        msg = f"{path}: the service does not answer; is `oddzwon serve` running?"
+        raise ControlError(msg) from error
+    if "error" in answer:
+        raise ControlError(str(answer["error"]))
+    return answer

@@ -1,0 +1,236 @@
+"""A call from its first ring until its ending has settled: ``(call, event) -> (call, commands)``.
+
+Everything that changes a call's state lives in this file. The journal that is gathered here is all that
+:mod:`oddzwon.domain.ending` judges from. A settled call absorbs whatever still arrives: a verdict is given once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+from oddzwon.domain.events import (
+    AgentAnswered,
+    AgentGaveUp,
+    AgentRinging,
+    BridgeEntered,
+    BridgeLeft,
+    CallEvent,
+    Direction,
+    Instant,
+    LegEnded,
+    LegId,
+    MediaReported,
+    PbxRestarted,
+    QueueJoined,
+    Stage,
+    StageReached,
+)
+
+SETTLE_MS: Final = 1_000
+"""Longest wait, after the caller's leg is gone, for what the other legs still have to say."""
+
+JOURNAL_LIMIT: Final = 400
+"""A journal longer than this keeps its newest events: no peer can make one call eat the memory."""
+
+
+class Phase(StrEnum):
+    """Where a call stands in its own life."""
+
+    LIVE = "live"
+    SETTLING = "settling"
+    SETTLED = "settled"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLeg:
+    """A leg that was dialled to reach an agent."""
+
+    agent: str
+    ringing: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One caller's call with every leg that belongs to it.
+
+    ``leg`` is the caller's own channel, ``agent`` the interface he talked with last.
+    """
+
+    leg: LegId
+    direction: Direction
+    started_at: Instant
+    did: str | None = None
+    phase: Phase = Phase.LIVE
+    stage: Stage = Stage.ARRIVING
+    queue: str | None = None
+    agent: str | None = None
+    connected_at: Instant | None = None
+    ended_at: Instant | None = None
+    agents: Mapping[LegId, AgentLeg] = field(default_factory=lambda: MappingProxyType({}))
+    bridges: Mapping[LegId, str] = field(default_factory=lambda: MappingProxyType({}))
+    journal: tuple[CallEvent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WaitToSettle:
+    """Command: deliver :class:`SettleDue` after ``wait_ms``."""
+
+    wait_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Command: the call has settled; give its verdict, once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """Command: the caller and ``agent`` can hear each other for the first time in this call."""
+
+    agent: str | None
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class SettleDue:
+    """The bounded wait for the other legs is over."""
+
+    at: Instant
+
+
+CallCommand: TypeAlias = WaitToSettle | Judge | Connected
+Step: TypeAlias = tuple[Call, tuple[CallCommand, ...]]
+
+_BEFORE_QUEUE: Final = (Stage.ARRIVING, Stage.NOTICE, Stage.MENU, Stage.ANNOUNCEMENT)
+
+
+def advance(call: Call, event: CallEvent | SettleDue) -> Step:
+    """The call after ``event``, and what is to be done about it. Never raises, whatever the order of events."""
+    if call.phase is Phase.SETTLED:
+        return call, ()
+    if isinstance(event, SettleDue):
+        return _settle(call) if call.phase is Phase.SETTLING else (call, ())
+    if not isinstance(event, MediaReported) and event in call.journal:
+        return call, ()  # a repeated event says nothing new
+    call = replace(call, journal=_remember(call.journal, event))
+    step = _STEPS.get(type(event))
+    call, commands = step(call, event) if step else (call, ())
+    if call.phase is Phase.SETTLING and not call.agents:
+        settled, more = _settle(call)
+        return settled, commands + more
+    return call, commands
+
+
+def _remember(journal: tuple[CallEvent, ...], event: CallEvent) -> tuple[CallEvent, ...]:
+    """The journal with the event; a run of media reports that say the same keeps its first and its last."""
+    if isinstance(event, MediaReported):
+        mine = [i for i, e in enumerate(journal) if isinstance(e, MediaReported) and e.leg == event.leg][-3:]
+        if len(mine) == 3:
+            first, second, third = (_sequence(journal[i]) for i in mine)
+            if (first != second) == (second != third) == (third != event.sequence):
+                journal = journal[: mine[-1]] + journal[mine[-1] + 1 :]
+    return (*journal, event)[-JOURNAL_LIMIT:]
+
+
+def _sequence(event: CallEvent) -> int | None:
+    return event.sequence if isinstance(event, MediaReported) else None
+
+
+def _settle(call: Call) -> Step:
+    return replace(call, phase=Phase.SETTLED), (Judge(),)
+
+
+def _stage_reached(call: Call, event: StageReached) -> Step:
+    # the flow speaks until the queue takes over; what comes late must not turn the stage back
+    if call.phase is Phase.LIVE and call.stage in _BEFORE_QUEUE:
+        return replace(call, stage=event.stage), ()
+    return call, ()
+
+
+def _queue_joined(call: Call, event: QueueJoined) -> Step:
+    if call.phase is not Phase.LIVE or event.leg != call.leg:
+        return call, ()
+    return replace(call, stage=Stage.QUEUED, queue=event.queue), ()
+
+
+def _agent_ringing(call: Call, event: AgentRinging) -> Step:
+    if event.leg == call.leg:
+        return call, ()
+    agents = {**call.agents, event.leg: AgentLeg(event.agent)}
+    stage = call.stage if call.stage is Stage.TALKING or call.phase is not Phase.LIVE else Stage.CONNECTING
+    return replace(call, agents=MappingProxyType(agents), stage=stage), ()
+
+
+def _agent_answered(call: Call, event: AgentAnswered) -> Step:
+    if event.leg == call.leg:
+        return call, ()
+    agents = {**call.agents, event.leg: AgentLeg(event.agent, ringing=False)}
+    return replace(call, agents=MappingProxyType(agents)), ()
+
+
+def _agent_gave_up(call: Call, event: AgentGaveUp) -> Step:
+    return _without_agent(call, event.leg), ()
+
+
+def _without_agent(call: Call, leg: LegId) -> Call:
+    """The call without that agent's leg; when nobody rings any more the caller is waiting again."""
+    if leg not in call.agents:
+        return call
+    agents = {k: v for k, v in call.agents.items() if k != leg}
+    bridges = {k: v for k, v in call.bridges.items() if k != leg}
+    stage = call.stage
+    if stage is Stage.CONNECTING and call.phase is Phase.LIVE and not agents:
+        stage = Stage.QUEUED
+    return replace(call, agents=MappingProxyType(agents), bridges=MappingProxyType(bridges), stage=stage)
+
+
+def _bridge_entered(call: Call, event: BridgeEntered) -> Step:
+    bridges = {**call.bridges, event.leg: event.bridge}
+    call = replace(call, bridges=MappingProxyType(bridges))
+    mine = bridges.get(call.leg)
+    partners = [leg for leg, bridge in bridges.items() if bridge == mine and leg != call.leg]
+    if mine is None or not partners or call.phase is not Phase.LIVE:
+        return call, ()
+    known = call.agents.get(partners[-1])
+    agent = known.agent if known else call.agent
+    commands = (Connected(agent, event.at),) if call.connected_at is None else ()
+    return replace(call, stage=Stage.TALKING, agent=agent, connected_at=call.connected_at or event.at), commands
+
+
+def _bridge_left(call: Call, event: BridgeLeft) -> Step:
+    bridges = {k: v for k, v in call.bridges.items() if k != event.leg}
+    return replace(call, bridges=MappingProxyType(bridges)), ()
+
+
+def _leg_ended(call: Call, event: LegEnded) -> Step:
+    if event.leg != call.leg:
+        return _without_agent(call, event.leg), ()
+    if call.phase is Phase.SETTLING:
+        return call, ()
+    return replace(call, phase=Phase.SETTLING, ended_at=event.at), (WaitToSettle(SETTLE_MS),)
+
+
+def _pbx_restarted(call: Call, event: PbxRestarted) -> Step:
+    # nothing of this call lives on, and nobody is left to report more; it ended when we lost sight of it
+    ended_at = call.ended_at or max(call.started_at, event.at - event.gap_ms)
+    return replace(call, phase=Phase.SETTLING, ended_at=ended_at, agents=MappingProxyType({})), ()
+
+
+_STEPS: Final[Mapping[type, Callable[[Call, Any], Step]]] = MappingProxyType(
+    {
+        StageReached: _stage_reached,
+        QueueJoined: _queue_joined,
+        AgentRinging: _agent_ringing,
+        AgentAnswered: _agent_answered,
+        AgentGaveUp: _agent_gave_up,
+        BridgeEntered: _bridge_entered,
+        BridgeLeft: _bridge_left,
+        LegEnded: _leg_ended,
+        PbxRestarted: _pbx_restarted,
+    }
+)
+"""What each event changes; an event that is not here is evidence only."""

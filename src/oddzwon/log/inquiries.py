@@ -1,0 +1,103 @@
+"""The reading part of the call log's interface: questions that the service asks while calls go on.
+
+They run in a thread and on a read-only connection of their own; what was acknowledged before is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from sqlite3 import Connection
+from typing import TypeVar
+
+from oddzwon.domain.events import Instant
+from oddzwon.log import reading
+from oddzwon.log.reader import Reader
+from oddzwon.log.records import AttemptRow, CallRow, Counts, Drop, Ending, Fact, OpenCallback, Receipt, Unjudged
+
+T = TypeVar("T")
+
+
+class Inquiries:
+    """What :class:`~oddzwon.log.call_log.CallLog` answers. Every method raises LogError when it cannot."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def _read(self, query: Callable[[Connection], T]) -> T:
+        return await self._reader.run(query)
+
+    async def call(self, call: str) -> CallRow | None:
+        """The call with this id."""
+        return await self._read(lambda db: reading.call(db, call))
+
+    async def call_of_leg(self, pbx: str, leg: str) -> CallRow | None:
+        """The call whose caller leg is this Uniqueid; the newest, should a PBX have used it twice."""
+        return await self._read(lambda db: reading.call_of_leg(db, pbx, leg))
+
+    async def open_calls(self, pbx: str | None = None) -> tuple[CallRow, ...]:
+        """Calls without an end, oldest first; ``pbx`` limits them to one."""
+        return await self._read(lambda db: reading.open_calls(db, pbx))
+
+    async def unjudged_calls(self) -> tuple[Unjudged, ...]:
+        """Calls without verdict or (inbound ones) without decision, oldest first; the open ones are among them."""
+        return await self._read(reading.unjudged_calls)
+
+    async def receipts(self, call: str) -> tuple[Receipt, ...]:
+        """What was played in the call, in order."""
+        return await self._read(lambda db: reading.receipts(db, call))
+
+    async def complete_notice(self, call: str, prompt: str = "L1") -> bool:
+        """Whether a complete receipt of this prompt stands in the call; by default of layer 1."""
+        return await self._read(lambda db: reading.complete_notice(db, call, prompt))
+
+    async def facts(self, call: str) -> tuple[Fact, ...]:
+        """The call's journal, in order."""
+        return await self._read(lambda db: reading.facts(db, call))
+
+    async def ending(self, call: str) -> Ending | None:
+        """The verdict on the call's ending."""
+        return await self._read(lambda db: reading.ending(db, call))
+
+    async def open_callbacks(self) -> tuple[OpenCallback, ...]:
+        """Every callback that is not final, oldest first."""
+        return await self._read(reading.open_callbacks)
+
+    async def open_callback_for(self, number_key: str) -> OpenCallback | None:
+        """The one callback to this number that is not final: DUPLICATE, and what a redial cancels."""
+        return await self._read(lambda db: reading.open_callback_for(db, number_key))
+
+    async def attempts(self, callback: str) -> tuple[AttemptRow, ...]:
+        """The callback's attempts, in order."""
+        return await self._read(lambda db: reading.attempts(db, callback))
+
+    async def counts(self, callback: str) -> Counts:
+        """Dials and answers of one callback."""
+        return await self._read(lambda db: reading.counts(db, callback))
+
+    async def counts_for(self, number_key: str, since: Instant) -> Counts:
+        """Dials and answers of every callback to this number since then, final ones included."""
+        return await self._read(lambda db: reading.counts_for(db, number_key, since))
+
+    async def callback_of(self, call: str) -> str | None:
+        """The id of the callback for this dropped call: there is at most one."""
+        return await self._read(lambda db: reading.callback_of(db, call))
+
+    async def objected(self, number_key: str, scope: str) -> bool:
+        """Whether an objection of this scope stands in the register."""
+        return await self._read(lambda db: reading.objected(db, number_key, scope))
+
+    async def objected_in_call(self, call: str, scope: str) -> bool:
+        """Whether an objection of this scope was made in this very call and stands."""
+        return await self._read(lambda db: reading.objected_in_call(db, call, scope))
+
+    async def restricted(self, number_key: str) -> bool:
+        """Whether a restriction stands."""
+        return await self._read(lambda db: reading.restricted(db, number_key))
+
+    async def inbound_after(self, number_key: str, instant: Instant, *, other_than: str | None = None) -> str | None:
+        """The first inbound call of this number begun after ``instant``: REDIALLED. ``other_than`` is passed over."""
+        return await self._read(lambda db: reading.inbound_after(db, number_key, instant, other_than))
+
+    async def recent_drop_for(self, number_key: str, since: Instant) -> Drop | None:
+        """The number's latest inbound call that was cut off with ``lost_at`` ≥ ``since``: what a redial resumes."""
+        return await self._read(lambda db: reading.recent_drop_for(db, number_key, since))

@@ -1,0 +1,268 @@
+"""What the command line shows of the call log: the JSON objects of design section 7, field by field in its order.
+
+Synchronous, and read-only also while the service writes. A list costs the same few queries however long it is, and
+each meets an index. Numbers pass through the given mask unless they are to be revealed; logging that is the caller's.
+"""
+
+# ruff: noqa: S608 -- the SQL is put together from constants of ours; values are bound
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from sqlite3 import Error
+from types import TracebackType
+from typing import Any, TypeAlias
+
+from sqlite_utils import Database
+
+from oddzwon.domain.events import Instant
+from oddzwon.log.connection import open_for_reading
+from oddzwon.log.errors import log_error
+from oddzwon.log.tables import one_of
+from oddzwon.log.vocabulary import CALLBACK_OPEN
+
+JsonObject: TypeAlias = dict[str, Any]
+Row: TypeAlias = dict[str, Any]
+Children: TypeAlias = dict[str, list[JsonObject]]
+Mask: TypeAlias = Callable[[str], str]
+"""Hides most of an E.164 number, such as ``+48600•••200``."""
+
+LIST_LIMIT = 100
+
+_CALL = "SELECT c.*, p.number FROM call AS c LEFT JOIN party AS p ON p.id = c.party"
+_CALLBACK = (
+    "SELECT b.*, c.did, p.number FROM callback AS b JOIN call AS c ON c.id = b.call"
+    " LEFT JOIN party AS p ON p.id = b.party"
+)
+_OF_CALLS = "call IN (SELECT value FROM json_each(?))"
+_SHOWN_OF_CALL = ("pbx", "direction", "started_at", "ended_at", "lost_at", "did", "language")
+
+
+def iso(instant: Instant | None) -> str | None:
+    """UTC, ISO 8601 with milliseconds and Z."""
+    if instant is None:
+        return None
+    seconds, milliseconds = divmod(instant, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
+
+
+class Queries:
+    """The call log of one file, opened for looking. A context manager.
+
+    ``mask`` is applied to every number unless ``reveal``. Opening raises LogMissing, LogTooOld, LogTooNew, LogCorrupt
+    or another LogError; so does every question.
+    """
+
+    def __init__(self, path: Path, mask: Mask, *, reveal: bool = False, busy_timeout_ms: int = 2_000) -> None:
+        self._path = path
+        self._mask = mask
+        self._reveal = reveal
+        self._db = Database(open_for_reading(path, busy_timeout_ms))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def __enter__(self) -> Queries:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def call_object(self, call: str) -> JsonObject | None:
+        """The call with this id, or None."""
+        return next(iter(self._snapshot(lambda: self._calls("c.id = ?", [call], 1))), None)
+
+    def call_list(
+        self, *, number_key: str | None = None, since: Instant | None = None, limit: int = LIST_LIMIT
+    ) -> list[JsonObject]:
+        """The newest calls first; of one number, begun at or after ``since``, at most ``limit``."""
+        where: list[str] = []
+        values: list[object] = []
+        if number_key is not None:
+            where.append("c.party = (SELECT id FROM party WHERE number_key = ?)")
+            values.append(number_key)
+        if since is not None:
+            where.append("c.started_at >= ?")
+            values.append(since)
+        return self._snapshot(lambda: self._calls(" AND ".join(where) or "1", values, limit))
+
+    def callback_object(self, callback: str) -> JsonObject | None:
+        """The callback with this id, or None: the ``callback`` part of its call, what it belongs to, its history."""
+        return next(iter(self._snapshot(lambda: self._callbacks("b.id = ?", [callback], 1))), None)
+
+    def callback_list(self, *, only_open: bool = False, limit: int = LIST_LIMIT) -> list[JsonObject]:
+        """The newest callbacks first, at most ``limit``; ``only_open`` leaves out the final ones."""
+        where = f"b.state IN {one_of(CALLBACK_OPEN)}" if only_open else "1"
+        return self._snapshot(lambda: self._callbacks(where, [], limit))
+
+    # --- rows -----------------------------------------------------------------------------------------------------
+
+    def _snapshot(self, read: Callable[[], list[JsonObject]]) -> list[JsonObject]:
+        """All queries of one answer see the same moment, also while the service writes."""
+        try:
+            self._db.begin()
+            try:
+                return read()
+            finally:
+                self._db.rollback()
+        except Error as error:
+            raise log_error(error, self._path) from error
+
+    def _rows(self, sql: str, values: Sequence[object]) -> list[Row]:
+        return list(self._db.query(sql, list(values)))
+
+    def _grouped(self, by: str, sql: str, ids: Sequence[str], shape: Callable[[Row], JsonObject]) -> Children:
+        """The rows that belong to any of ``ids``, under the id in column ``by``: one query for a whole list."""
+        found: Children = defaultdict(list)
+        for row in self._rows(sql, [json.dumps(list(ids))]):
+            found[row[by]].append(shape(row))
+        return found
+
+    def _number(self, number: str | None) -> str | None:
+        return number if number is None or self._reveal else self._mask(number)
+
+    # --- calls ----------------------------------------------------------------------------------------------------
+
+    def _calls(self, where: str, values: Sequence[object], limit: int) -> list[JsonObject]:
+        order = "ORDER BY c.started_at DESC, c.id DESC LIMIT ?"
+        rows = self._rows(f"{_CALL} WHERE {where} {order}", [*values, limit])
+        ids = [row["id"] for row in rows]
+        notices = self._grouped(
+            "call", f"SELECT * FROM notice_receipt WHERE {_OF_CALLS} ORDER BY call, id", ids, _notice
+        )
+        recordings = self._grouped(
+            "call", f"SELECT * FROM recording WHERE {_OF_CALLS} ORDER BY started_at, id", ids, _recording
+        )
+        endings = self._endings(ids)
+        decisions = self._decisions(ids)
+        callbacks = self._grouped("call", f"SELECT * FROM callback WHERE {_OF_CALLS}", ids, dict)
+        attempts = self._attempts([one["id"] for (one,) in callbacks.values()])
+        return [
+            {
+                "id": row["id"],
+                **{name: iso(row[name]) if name.endswith("_at") else row[name] for name in _SHOWN_OF_CALL},
+                "number": self._number(row["number"]),
+                "stage": endings.get(row["id"], row)["stage"],
+                "menu_key": row["menu_key"],
+                "queue": row["queue"],
+                "agent": row["agent"],
+                "notices": notices.get(row["id"], []),
+                "recordings": recordings.get(row["id"], []),
+                "ending": _ending(endings.get(row["id"])),
+                "decision": decisions.get(row["id"]),
+                "callback": _callback(callbacks.get(row["id"]), attempts),
+                "resumes": row["resumes"],
+            }
+            for row in rows
+        ]
+
+    def _endings(self, calls: Sequence[str]) -> dict[str, JsonObject]:
+        rows = self._rows(f"SELECT * FROM ending WHERE {_OF_CALLS}", [json.dumps(list(calls))])
+        evidence = self._grouped(
+            "ending",
+            "SELECT * FROM ending_evidence WHERE ending IN (SELECT value FROM json_each(?)) ORDER BY ending, seq",
+            [row["id"] for row in rows],
+            lambda row: {"fact": row["fact"], "leg": row["leg"], "at": iso(row["at"])},
+        )
+        return {row["call"]: {**row, "evidence": evidence.get(row["id"], [])} for row in rows}
+
+    def _decisions(self, calls: Sequence[str]) -> dict[str, JsonObject]:
+        rows = self._rows(f"SELECT * FROM decision WHERE {_OF_CALLS}", [json.dumps(list(calls))])
+        conditions = self._grouped(
+            "decision",
+            "SELECT * FROM decision_condition WHERE decision IN (SELECT value FROM json_each(?))"
+            " ORDER BY decision, seq",
+            [row["id"] for row in rows],
+            lambda row: {"code": row["code"], "passed": _truth(row["passed"]), "evidence": row["evidence"]},
+        )
+        return {row["call"]: _decision(row, conditions.get(row["id"], [])) for row in rows}
+
+    def _attempts(self, callbacks: Sequence[str]) -> Children:
+        return self._grouped(
+            "callback",
+            "SELECT * FROM attempt WHERE callback IN (SELECT value FROM json_each(?)) ORDER BY callback, n",
+            callbacks,
+            lambda row: {
+                **{name: row[name] for name in ("n", "channel_id", "call", "state")},
+                "at": iso(row["at"]),
+                "cause": row["cause"],
+            },
+        )
+
+    # --- callbacks ------------------------------------------------------------------------------------------------
+
+    def _callbacks(self, where: str, values: Sequence[object], limit: int) -> list[JsonObject]:
+        order = "ORDER BY b.created_at DESC, b.id DESC LIMIT ?"
+        rows = self._rows(f"{_CALLBACK} WHERE {where} {order}", [*values, limit])
+        ids = [row["id"] for row in rows]
+        attempts = self._attempts(ids)
+        history = self._grouped(
+            "callback",
+            "SELECT * FROM callback_event WHERE callback IN (SELECT value FROM json_each(?)) ORDER BY callback, seq",
+            ids,
+            lambda row: {"at": iso(row["at"]), "state": row["state"], "why": row["why"]},
+        )
+        return [
+            {
+                "id": row["id"],
+                "state": row["state"],
+                "attempts": attempts.get(row["id"], []),
+                "call": row["call"],
+                "number": self._number(row["number"]),
+                "did": row["did"],
+                "created_at": iso(row["created_at"]),
+                "history": history.get(row["id"], []),
+            }
+            for row in rows
+        ]
+
+
+def _truth(value: int | None) -> bool | None:
+    return None if value is None else bool(value)
+
+
+def _notice(row: Row) -> JsonObject:
+    shown = ("prompt", "version", "sha256", "language", "played_ms", "full_ms", "key")
+    return {**{name: row[name] for name in shown}, "complete": bool(row["complete"])}
+
+
+def _recording(row: Row) -> JsonObject:
+    return {
+        **{name: row[name] for name in ("id", "regime", "state")},
+        "started_at": iso(row["started_at"]),
+        "delete_after": iso(row["delete_after"]),
+        "file": row["file"],
+    }
+
+
+def _ending(row: Row | None) -> JsonObject | None:
+    if row is None:
+        return None
+    return {
+        "party": row["party"],
+        "technical": _truth(row["technical"]),
+        "confidence": row["confidence"],
+        "evidence": row["evidence"],
+    }
+
+
+def _decision(row: Row, conditions: list[JsonObject]) -> JsonObject:
+    return {
+        "allowed": bool(row["allowed"]),
+        "refusals": [condition["code"] for condition in conditions if condition["passed"] is not True],
+        "conditions": conditions,
+        "policy": row["policy"],
+    }
+
+
+def _callback(rows: list[JsonObject] | None, attempts: Children) -> JsonObject | None:
+    if not rows:
+        return None
+    (row,) = rows
+    return {"id": row["id"], "state": row["state"], "attempts": attempts.get(row["id"], [])}

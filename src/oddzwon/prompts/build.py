@@ -1,0 +1,254 @@
+"""Building prompts: what has to exist, what is there already, and the step from the one to the other.
+
+Nothing that is in use changes before everything has been spoken and checked; then one rename replaces the
+manifest. Superseded editions stay, with their audio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import IO
+
+from oddzwon.prompts.at_call import edition_from, make_folder
+from oddzwon.prompts.errors import (
+    BuildRefusedError,
+    BuildRunningError,
+    LayerOneTooLongError,
+    LibraryError,
+    PlanError,
+    PromptError,
+)
+from oddzwon.prompts.manifest import Edition, publish, read_manifest, write_manifest
+from oddzwon.prompts.plan import LanguagePlan, PromptPlan
+from oddzwon.prompts.rendering import RenderedText, operator_values, render, render_language, shortened
+from oddzwon.prompts.speech import Speaker
+from oddzwon.prompts.spoken import aloud
+from oddzwon.prompts.studio import Studio, Take, scratch_folder
+from oddzwon.prompts.texts import SPOKEN_AT_CALL_TIME, PromptKey, load_short_texts, load_texts
+
+
+class BuildState(StrEnum):
+    """What became of one prompt."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRow:
+    """One prompt of the report; `seconds` is how long it takes to hear."""
+
+    language: str
+    key: str
+    variant: str | None
+    seconds: float
+    state: BuildState
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What a build found and made, in the plan's order; `retired` is what is not in the plan any more."""
+
+    rows: tuple[BuildRow, ...]
+    retired: tuple[Edition, ...]
+
+    def seconds(self, key: PromptKey, language: str) -> float:
+        """How long one prompt takes to hear, all variants together."""
+        return sum(row.seconds for row in self.rows if (row.key, row.language) == (key, language))
+
+
+Progress = Callable[[BuildRow, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    text: RenderedText
+    edition: Edition
+    state: BuildState
+    take: Take | None  # None: the audio is in the folder already
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    studio: Studio
+    directory: Path
+    scratch: Path
+    editions: tuple[Edition, ...]
+
+
+def plan_of(plan: PromptPlan) -> tuple[RenderedText, ...]:
+    """Everything that has to be built, in the order in which it is heard.
+
+    What is spoken during a call is rendered too, for trial, so that a missing value shows now and not then.
+    Raises BuildRefusedError with every problem; MalformedTextError and its kin for an own text.
+    """
+    texts, short = load_texts(plan.own_texts), load_short_texts()
+    done: list[RenderedText] = []
+    problems: list[PromptError] = []
+    for language in plan.languages:
+        rendered, found = render_language(texts, language)
+        problems.extend(found)
+        values = operator_values(language)
+        for key in sorted(SPOKEN_AT_CALL_TIME):
+            try:
+                render(texts, key, language.language, {**values, "TIME": "12:00"})
+            except PromptError as problem:
+                problems.append(problem)
+        done.extend(shortened(text, short, values) if plan.short else text for text in rendered)
+    problems.extend(_twice(done))
+    if problems:
+        raise BuildRefusedError(problems)
+    order = {key: position for position, key in enumerate(PromptKey)}
+    return tuple(sorted(done, key=lambda text: (text.language, order[text.key], text.variant or "")))
+
+
+async def build(
+    plan: PromptPlan, directory: Path, speaker: Speaker, on_progress: Progress | None = None
+) -> BuildReport:
+    """Builds what is missing or has changed, two prompts at a time, and puts it to use all at once.
+
+    `on_progress(row, done, total)` is called after each prompt. Raises BuildRefusedError (nothing was changed:
+    missing values, unusable audio, layer 1 above the limit), BuildRunningError, ManifestError, LibraryError.
+    """
+    wanted = await asyncio.to_thread(plan_of, plan)
+    try:
+        await asyncio.to_thread(make_folder, directory)
+        lock = await asyncio.to_thread(_lock, directory)
+        try:
+            editions = await asyncio.to_thread(read_manifest, directory)
+            async with scratch_folder(directory) as scratch:
+                work = _Work(Studio(speaker), directory, scratch, editions)
+                spoken = await _speak_all(wanted, work, on_progress)
+                _refuse_long_layer1(spoken, plan)
+                return await asyncio.to_thread(_put_to_use, spoken, editions, directory)
+        finally:
+            lock.close()
+    except OSError as problem:
+        raise LibraryError(f"{directory} cannot be written: {problem.strerror or problem}") from problem
+
+
+async def _speak_all(wanted: tuple[RenderedText, ...], work: _Work, on_progress: Progress | None) -> list[_Spoken]:
+    two_at_once = asyncio.Semaphore(2)
+    problems: list[PromptError] = []
+    done = 0
+
+    async def one(text: RenderedText) -> _Spoken | None:
+        nonlocal done
+        try:
+            async with two_at_once:
+                spoken = await _speak_one(text, work)
+        except PromptError as problem:
+            problems.append(problem)
+            return None
+        except OSError as problem:
+            problems.append(LibraryError(f"{work.directory} cannot be written: {problem.strerror or problem}"))
+            return None
+        done += 1
+        if on_progress is not None:
+            on_progress(_row(spoken), done, len(wanted))
+        return spoken
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(text)) for text in wanted]
+    if problems:
+        raise BuildRefusedError(problems)
+    return [spoken for spoken in (task.result() for task in tasks) if spoken is not None]
+
+
+async def _speak_one(text: RenderedText, work: _Work) -> _Spoken:
+    recipe = await work.studio.recipe(text)
+    slot = (text.language.value, text.key.value, text.variant)
+    history = [edition for edition in work.editions if edition.slot == slot]
+    for edition in reversed(history):
+        if edition.recipe == recipe and await asyncio.to_thread(edition.damage, work.directory) is None:
+            state = BuildState.UNCHANGED if edition.current else BuildState.CHANGED
+            return _Spoken(text, edition, state, None)
+    take = await work.studio.record(text, work.scratch)
+    stem = f"{text.language}/{text.name}-{text.version}-{take.narrow_sha256[:8]}"
+    edition = edition_from(text, take, stem=stem, engine=await work.studio.engine(), recipe=recipe)
+    return _Spoken(text, edition, BuildState.CHANGED if history else BuildState.NEW, take)
+
+
+def _put_to_use(spoken: list[_Spoken], editions: tuple[Edition, ...], directory: Path) -> BuildReport:
+    for one in spoken:
+        if one.take is not None:
+            for made, (target, _) in zip((one.take.narrow, one.take.wide), one.edition.files(directory), strict=True):
+                make_folder(target.parent)
+                publish(made, target)
+    chosen = {one.edition.stem: replace(one.edition, current=True) for one in spoken}
+    kept = [replace(edition, current=False) for edition in editions if edition.stem not in chosen]
+    write_manifest(directory, [*kept, *chosen.values()])
+    for one in spoken:
+        if one.text.key is PromptKey.STATIC:
+            _copy_for_dialplan(one.edition, directory)
+    slots = {one.edition.slot for one in spoken}
+    retired = tuple(edition for edition in editions if edition.current and edition.slot not in slots)
+    return BuildReport(tuple(_row(one) for one in spoken), retired)
+
+
+def _copy_for_dialplan(edition: Edition, directory: Path) -> None:
+    """STATIC under a name that never changes: the dialplan plays it when the service is down."""
+    for path, _ in edition.files(directory):
+        target = directory / edition.language / f"{PromptKey.STATIC.value}{path.suffix}"
+        handle, made = tempfile.mkstemp(dir=target.parent, prefix=".static-")
+        with os.fdopen(handle, "wb") as copy, path.open("rb") as source:
+            shutil.copyfileobj(source, copy)
+        publish(Path(made), target)
+
+
+def _refuse_long_layer1(spoken: list[_Spoken], plan: PromptPlan) -> None:
+    languages = {language.language: language for language in plan.languages}
+    problems: list[PromptError] = []
+    for one in spoken:
+        seconds = one.edition.duration_ms / 1000
+        if one.text.key is PromptKey.L1 and seconds > plan.layer1_limit_s:
+            advice = _what_to_cut(one, languages[one.text.language], seconds)
+            problems.append(LayerOneTooLongError(one.text.language, seconds, plan.layer1_limit_s, advice))
+    if problems:
+        raise BuildRefusedError(problems)
+
+
+def _what_to_cut(one: _Spoken, plan: LanguagePlan, seconds: float) -> str:
+    def share(value: str) -> float:
+        return seconds * len(aloud(value, plan.language)) / len(one.text.spoken)
+
+    return (
+        f"the controller's name takes about {share(plan.operator.controller):.1f} s of it and the address "
+        f"about {share(plan.operator.url):.1f} s: say either more briefly, or give L1 a shorter text of your own"
+    )
+
+
+def _twice(done: list[RenderedText]) -> Iterator[PromptError]:
+    seen: set[tuple[str, str]] = set()
+    for text in done:
+        if (text.language, text.name) in seen:
+            yield PlanError(
+                f"prompt {text.name} in language {text.language.value!r} is planned twice: name each variant once"
+            )
+        seen.add((text.language, text.name))
+
+
+def _row(spoken: _Spoken) -> BuildRow:
+    edition = spoken.edition
+    seconds = edition.duration_ms / 1000
+    return BuildRow(edition.language, edition.key, edition.variant, seconds, spoken.state, edition.version)
+
+
+def _lock(directory: Path) -> IO[str]:
+    lock = (directory / ".lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise BuildRunningError(f"another build is at work in {directory}: wait for its end") from None
+    return lock

@@ -1,0 +1,149 @@
+"""The folder of built prompts: what STREAM FILE plays and what a receipt names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from oddzwon.prompts.at_call import AtCallSpeech
+from oddzwon.prompts.errors import LibraryError, PromptDamagedError, PromptMissingError
+from oddzwon.prompts.manifest import Edition, read_manifest
+from oddzwon.prompts.rendering import render, shortened
+from oddzwon.prompts.studio import Studio
+from oddzwon.prompts.texts import Language, PromptKey, Texts, language_of, load_short_texts, load_texts
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One playable prompt.
+
+    `path` is absolute and without extension, as STREAM FILE wants it (Asterisk picks .wav or .wav16 by the
+    channel's codec). `version` is of the text, `sha256` of the 8 kHz file. `full_ms` is exact from the sample
+    count, rounded down. Asterisk's endpos counts samples of the file it played: `frames` at 8 kHz, about
+    twice as many at 16 kHz.
+    """
+
+    key: PromptKey
+    variant: str | None
+    language: Language
+    version: str
+    sha256: str
+    path: Path
+    full_ms: int
+    frames: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A prompt that was built but cannot be trusted any more."""
+
+    language: str
+    key: str
+    variant: str | None
+    reason: str
+
+
+class PromptLibrary:
+    """What was built into a folder, checked file by file when it is opened.
+
+    A damaged file does not keep the library from opening: its own lookup fails, the other prompts play.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        texts: Texts,
+        studio: Studio | None = None,
+        *,
+        short: bool = False,
+        at_call_limit: int = 500,
+    ) -> None:
+        self._directory = directory.absolute()
+        self._texts = texts
+        self._short = load_short_texts() if short else None
+        self._at_call = None if studio is None else AtCallSpeech(self._directory, studio, limit=at_call_limit)
+        self._editions: tuple[Edition, ...] = ()
+        self._current: dict[tuple[str, str, str | None], Prompt] = {}
+        self._damaged: dict[tuple[str, str, str | None], Damage] = {}
+
+    @classmethod
+    def open(
+        cls, directory: Path, studio: Studio | None = None, *, texts: Texts | None = None, short: bool = False
+    ) -> Self:
+        """Opens a folder; a folder where nothing was built yet is an empty library.
+
+        Reads and hashes every file that is in use (blocking: call it before the event loop, or in a thread).
+        `studio` speaks what is known only during a call; `short` is the plan's. Raises ManifestError.
+        """
+        library = cls(directory, texts or load_texts(), studio, short=short)
+        library.reload()
+        return library
+
+    def reload(self) -> None:
+        """Reads the folder again after a build (blocking); raises ManifestError and then changes nothing."""
+        editions = read_manifest(self._directory)
+        current, damaged = {}, {}
+        for edition in editions:
+            if not edition.current:
+                continue
+            reason = edition.damage(self._directory)
+            if reason is None:
+                current[edition.slot] = _prompt(edition, self._directory)
+            else:
+                damaged[edition.slot] = Damage(*edition.slot, reason)
+        self._editions, self._current, self._damaged = editions, current, damaged
+
+    @property
+    def damaged(self) -> tuple[Damage, ...]:
+        """Prompts that were built and are not what they were."""
+        return tuple(self._damaged.values())
+
+    @property
+    def prompts(self) -> tuple[Prompt, ...]:
+        """Every prompt in use."""
+        return tuple(self._current.values())
+
+    def editions(self, key: str, language: str, variant: str | None = None) -> tuple[Edition, ...]:
+        """The history of one prompt, oldest first; superseded texts and audio are kept."""
+        slot = (language, key, variant)
+        return tuple(edition for edition in self._editions if edition.slot == slot)
+
+    def lookup(self, key: PromptKey, language: str, variant: str | None = None) -> Prompt:
+        """What to play; raises UnknownLanguageError, PromptMissingError, PromptDamagedError."""
+        slot = (language_of(language), key.value, variant)
+        prompt = self._current.get(slot)
+        if prompt is not None:
+            return prompt
+        name = f"prompt {key.value}{f', variant {variant!r},' if variant else ''} in language {language!r}"
+        if slot in self._damaged:
+            raise PromptDamagedError(f"{name}: {self._damaged[slot].reason}: run `oddzwon prompts build`")
+        raise PromptMissingError(f"{name} is not in {self._directory}: run `oddzwon prompts build`")
+
+    async def speak(self, key: PromptKey, language: str, values: Mapping[str, str]) -> Prompt:
+        """A prompt that holds what only the call knows, such as {TIME}; spoken once, then found again.
+
+        Takes about 0.1 s the first time. Raises TextError, SpeechError, LibraryError (no studio was given).
+        """
+        if self._at_call is None:
+            raise LibraryError(f"prompt {key.value} is spoken during the call, but no speech engine was given")
+        text = render(self._texts, key, language_of(language), values)
+        if self._short is not None:
+            text = shortened(text, self._short, values)
+        return _prompt(await self._at_call.edition(text), self._directory)
+
+
+def _prompt(edition: Edition, directory: Path) -> Prompt:
+    return Prompt(
+        key=PromptKey(edition.key),
+        variant=edition.variant,
+        language=Language(edition.language),
+        version=edition.version,
+        sha256=edition.sha256,
+        path=directory / edition.stem,
+        full_ms=edition.duration_ms,
+        frames=edition.frames,
+        text=edition.text,
+    )

@@ -1,0 +1,189 @@
+"""One leg's audio: an alaw tone every 20 ms, keys by RFC 4733, and ears that tell one tone from another."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import struct
+from collections import deque
+
+from tests.asterisk.sip_messages import ALAW, Media
+
+FRAME_S = 0.02
+FRAME_SAMPLES = 160
+KEY_FRAMES = 6
+"""A key lasts six frames, 120 ms, and its last packet is sent three times (RFC 4733 section 2.5.1.4)."""
+KEYS = "0123456789*#"
+QUIET = frozenset({0xD5, 0x55})
+"""The two codes of silence in alaw."""
+
+
+def alaw(sample: int) -> int:
+    """A 16-bit sample as G.711 A-law."""
+    mask = 0xD5 if sample >= 0 else 0x55
+    size = min(abs(sample), 32_635) >> 4
+    if size < 16:
+        return size ^ mask
+    exponent = size.bit_length() - 4
+    return (exponent << 4 | (size >> (exponent - 1) & 0x0F if exponent > 1 else size & 0x0F)) ^ mask
+
+
+def tone(period: int) -> bytes:
+    """One frame of a sine whose period in samples divides 160: frames join without a click."""
+    if FRAME_SAMPLES % period:
+        msg = f"a period of {period} samples does not divide a frame of {FRAME_SAMPLES}"
+        raise ValueError(msg)
+    return bytes(alaw(round(9_000 * math.sin(2 * math.pi * i / period))) for i in range(FRAME_SAMPLES))
+
+
+def sounds_like(payload: bytes, period: int) -> bool:
+    """Whether the audio repeats itself every ``period`` samples, and no sooner than half of that."""
+    if len(payload) < 2 * period or QUIET.issuperset(payload):
+        return False
+    pairs = len(payload) - period
+    same = sum(a == b for a, b in zip(payload, payload[period:], strict=False))
+    return same >= 0.9 * pairs
+
+
+class Heard:
+    """What came in. ``packets`` counts audio packets, ``sounding`` those that are not silence."""
+
+    def __init__(self) -> None:
+        self.packets = 0
+        self.sounding = 0
+        self.octets = 0
+        self.last = b""
+        self._waiting: set[asyncio.Event] = set()
+
+    def take(self, payload: bytes) -> None:
+        """One packet's audio."""
+        self.packets += 1
+        self.octets += len(payload)
+        self.last = payload
+        if not QUIET.issuperset(payload):
+            self.sounding += 1
+        for event in self._waiting:
+            event.set()
+
+    async def until_sounding(self, frames: int) -> None:
+        """Until ``frames`` more packets with sound came in."""
+        goal = self.sounding + frames
+        while self.sounding < goal:
+            await self._next()
+
+    async def until_tone(self, period: int, frames: int) -> None:
+        """Until ``frames`` packets in a row held the tone with this period."""
+        row = 0
+        while row < frames:
+            await self._next()
+            row = row + 1 if sounds_like(self.last, period) else 0
+
+    async def _next(self) -> None:
+        event = asyncio.Event()
+        self._waiting.add(event)
+        try:
+            await event.wait()
+        finally:
+            self._waiting.discard(event)
+
+
+class Audio(asyncio.DatagramProtocol):
+    """The RTP socket of one leg. ``open`` binds it; ``start`` sends from then on; ``close`` ends all."""
+
+    def __init__(self, period: int) -> None:
+        self.heard = Heard()
+        self.sending = True
+        self.port = 0
+        self._frame = tone(period)
+        self._transport: asyncio.DatagramTransport | None = None
+        self._remote: Media | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._keys: deque[tuple[str, asyncio.Event]] = deque()
+        self._sequence = random.randrange(1 << 15)
+        self._timestamp = random.randrange(1 << 31)
+        self._source = random.randrange(1 << 32)
+
+    @classmethod
+    async def open(cls, address: str, period: int) -> Audio:
+        """Bind to an even port of the address that the kernel chooses."""
+        loop = asyncio.get_running_loop()
+        while True:
+            transport, audio = await loop.create_datagram_endpoint(lambda: cls(period), local_addr=(address, 0))
+            port: int = transport.get_extra_info("sockname")[1]
+            if port % 2 == 0:
+                audio.port, audio._transport = port, transport
+                return audio
+            transport.close()
+
+    def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
+        """An RTP packet (RFC 3550 section 5.1); only audio counts."""
+        if len(data) > 12 and data[0] >> 6 == 2 and data[1] & 0x7F == ALAW:
+            self.heard.take(data[12 + 4 * (data[0] & 0x0F) :])
+
+    def error_received(self, exc: Exception) -> None:
+        """The other side's port is closed already: the audio is going nowhere, which is no fault of the peer."""
+
+    def start(self, remote: Media) -> None:
+        """Send to ``remote`` from now on."""
+        self._remote = remote
+        if self._task is None:
+            self._task = asyncio.create_task(self._stream(), name=f"rtp-{self.port}")
+
+    async def press(self, key: str) -> None:
+        """Send one key; returns when its last packet is out."""
+        sent = asyncio.Event()
+        self._keys.append((key, sent))
+        await sent.wait()
+
+    async def close(self) -> None:
+        """Send no more, hear no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+    async def _stream(self) -> None:
+        loop = asyncio.get_running_loop()
+        tick = loop.time()
+        first = True
+        while True:
+            if self._keys:
+                key, sent = self._keys.popleft()
+                tick = await self._send_key(KEYS.index(key), tick)
+                sent.set()
+            elif self.sending:
+                self._send(ALAW, self._frame, marker=first)
+                first = False
+            self._timestamp = (self._timestamp + FRAME_SAMPLES) & 0xFFFFFFFF
+            tick = await self._wait(tick)
+
+    async def _wait(self, tick: float) -> float:
+        loop = asyncio.get_running_loop()
+        tick = max(tick + FRAME_S, loop.time() - 5 * FRAME_S)  # after a stall: catch up a little, not everything
+        await asyncio.sleep(tick - loop.time())
+        return tick
+
+    async def _send_key(self, event: int, tick: float) -> float:
+        """RFC 4733 section 2.5: one timestamp for the whole event, a growing duration, the end sent three times."""
+        kind = self._remote.events if self._remote is not None else None
+        if kind is None:
+            msg = "the other side takes no telephone events: no key can be pressed"
+            raise RuntimeError(msg)
+        for n in range(1, KEY_FRAMES + 1):
+            self._send(kind, struct.pack("!BBH", event, 10, n * FRAME_SAMPLES), marker=n == 1)
+            tick = await self._wait(tick)
+        for _ in range(3):
+            self._send(kind, struct.pack("!BBH", event, 0x80 | 10, (KEY_FRAMES + 1) * FRAME_SAMPLES))
+        self._timestamp = (self._timestamp + KEY_FRAMES * FRAME_SAMPLES) & 0xFFFFFFFF
+        return tick
+
+    def _send(self, kind: int, payload: bytes, *, marker: bool = False) -> None:
+        if self._transport is None or self._remote is None:
+            return
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        head = struct.pack("!BBHII", 0x80, marker << 7 | kind, self._sequence, self._timestamp, self._source)
+        self._transport.sendto(head + payload, (self._remote.address, self._remote.port))
