@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=$ROOT/.cache
+# shellcheck disable=SC2034 # used by docker/setup, which sources this file
 BASE_IMAGE=docker.io/library/debian:sid-slim
 
 say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*" >&2; }

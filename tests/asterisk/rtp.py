@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 import random
 import struct
@@ -26,7 +27,7 @@ def alaw(sample: int) -> int:
     if size < 16:
         return size ^ mask
     exponent = size.bit_length() - 4
-    return (exponent << 4 | (size >> (exponent - 1) & 0x0F if exponent > 1 else size & 0x0F)) ^ mask
+    return (exponent << 4 | size >> (exponent - 1) & 0x0F) ^ mask
 
 
 def tone(period: int) -> bytes:
@@ -37,13 +38,16 @@ def tone(period: int) -> bytes:
     return bytes(alaw(round(9_000 * math.sin(2 * math.pi * i / period))) for i in range(FRAME_SAMPLES))
 
 
+@functools.cache
+def codes_of(period: int) -> frozenset[int]:
+    """The alaw codes that the tone consists of."""
+    return frozenset(tone(period))
+
+
 def sounds_like(payload: bytes, period: int) -> bool:
-    """Whether the audio repeats itself every ``period`` samples, and no sooner than half of that."""
-    if len(payload) < 2 * period or QUIET.issuperset(payload):
-        return False
-    pairs = len(payload) - period
-    same = sum(a == b for a, b in zip(payload, payload[period:], strict=False))
-    return same >= 0.9 * pairs
+    """Whether the audio is the tone with this period: nearly all its codes are the tone's, and most of those occur."""
+    codes = codes_of(period)
+    return sum(code in codes for code in payload) >= 0.9 * len(payload) and 2 * len(codes & {*payload}) >= len(codes)
 
 
 class Heard:

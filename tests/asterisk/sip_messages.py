@@ -6,7 +6,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact", "c": "content-type", "l": "content-length"}
+_COMPACT = {
+    "v": "via",
+    "f": "from",
+    "t": "to",
+    "i": "call-id",
+    "m": "contact",
+    "c": "content-type",
+    "l": "content-length",
+}
 """Compact header names, RFC 3261 section 7.3.3."""
 
 ALAW = 8
@@ -131,7 +139,9 @@ def render(start: str, headers: Iterable[tuple[str, str]], body: bytes = b"") ->
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def respond(request: Request, status: int, phrase: str, *, tag: str, extra: Iterable[tuple[str, str]] = (), body: bytes = b"") -> bytes:
+def respond(
+    request: Request, status: int, phrase: str, *, tag: str, extra: Iterable[tuple[str, str]] = (), body: bytes = b""
+) -> bytes:
     """A response to ``request``, its To carrying our ``tag`` (RFC 3261 section 8.2.6)."""
     to = request.need("To")
     if status > 100 and parameter(to, "tag") is None:

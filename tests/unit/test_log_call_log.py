@@ -354,7 +354,7 @@ async def test_refused_by_name(log: CallLog) -> None:
         ("call-stage", lambda: log.change_call(story.call, stage="lost in thought")),
         ("call-pbx-name", lambda: log.arrive(NewCall("lab\r\nAction: Off", "inbound", "x", "x", T0))),
         ("party-number-is-e164", lambda: inbound(log, "7.7", party=Party("+48\r\n", "c" * 64))),
-        ("column-type", lambda: log.end_call(story.call, ended_at="noon", lost_at=1)),  # type: ignore[arg-type]  # on purpose
+        ("column-type", lambda: log.end_call(story.call, ended_at="noon", lost_at=1)),  # type: ignore[arg-type]  # noon
     ]
     for rule, attack in refused:
         with pytest.raises(LogRefused) as caught:
@@ -384,6 +384,17 @@ async def test_counts_for_the_caps(log: CallLog) -> None:
     assert await log.counts_for(PARTY.number_key, T0) == Counts(2, 1)
     assert await log.counts_for(PARTY.number_key, T0 + 2_001) == Counts(0, 0)
     assert await log.counts_for(OTHER.number_key, T0) == Counts(0, 0)
+
+
+async def test_counts_of_what_a_call_resumes(log: CallLog) -> None:
+    story = await committed(log)
+    await log.attempt_state(story.attempt, "completed", at=T0 + 4_000, callback_state="completed", why="talked")
+    second = await inbound(log, "2.1", T0 + 5_000, resumes=story.call)
+    third = await inbound(log, "3.1", T0 + 6_000, resumes=second)
+    found = [await log.earlier_counts(call) for call in (story.call, second, third)]
+    assert found == [Counts(0, 0), Counts(1, 1), Counts(1, 1)]
+    await log.change_call(story.call, resumes=third)  # nonsense, and still an answer
+    assert await log.earlier_counts(third) == Counts(1, 1)
 
 
 async def test_lost_attempt_whose_channel_never_existed(log: CallLog) -> None:
@@ -543,6 +554,7 @@ QUESTIONS: dict[str, Callable[[sqlite3.Connection], object]] = {
     "open_callbacks": reading.open_callbacks,
     "open_callback_for": lambda db: reading.open_callback_for(db, f"{7:064x}"),
     "counts_for": lambda db: reading.counts_for(db, f"{7:064x}", T0),
+    "earlier_counts": lambda db: reading.earlier_counts(db, "x"),
     "objected": lambda db: reading.objected(db, f"{7:064x}", "callback"),
     "restricted": lambda db: reading.restricted(db, f"{7:064x}"),
     "inbound_after": lambda db: reading.inbound_after(db, f"{7:064x}", T0, None),

@@ -8,8 +8,8 @@ import sys
 import structlog
 
 
-def configure_logging() -> None:
-    """Set structlog up, and silence the libraries that would log what they received."""
+def configure_logging(level: int = logging.INFO) -> None:
+    """Set structlog up from ``level`` on, and silence the libraries that would log what they received."""
     logging.getLogger("panoramisk").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[
@@ -18,7 +18,7 @@ def configure_logging() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # `serve` sets a lower level than what the command line began with
     )

@@ -128,10 +128,11 @@ def _refused(message: str) -> LogRefused:
     kind, _, detail = message.partition(" constraint failed: ")
     if detail:
         rule = UNIQUE_RULES.get(detail, detail)
-        return LogRefused(rule, f"the call log's schema refused the row: {rule} ({kind} {detail})")
-    if message == "FOREIGN KEY constraint failed":
-        return LogRefused("foreign-key", "the call log's schema refused the row: it refers to what is not there")
-    rule, _, sentence = message.partition(": ")
-    if not sentence:
-        rule = "column-type"  # such as "cannot store TEXT value in INTEGER column call.started_at"
-    return LogRefused(rule, f"the call log's schema refused the row: {sentence or message} ({rule})")
+        sentence = f"{kind} {detail}"
+    elif message == "FOREIGN KEY constraint failed":
+        rule, sentence = "foreign-key", "it refers to what is not there, or to what does not belong to it"
+    else:
+        rule, _, sentence = message.partition(": ")
+        if not sentence:  # such as "cannot store TEXT value in INTEGER column call.started_at"
+            rule, sentence = "column-type", message
+    return LogRefused(rule, f"the call log's schema refused the row: {sentence} ({rule})")

@@ -78,6 +78,10 @@ class Inquiries:
         """Dials and answers of every callback to this number since then, final ones included."""
         return await self._read(lambda db: reading.counts_for(db, number_key, since))
 
+    async def earlier_counts(self, call: str) -> Counts:
+        """Dials and answers of the callbacks of every call that this one resumes, however far back."""
+        return await self._read(lambda db: reading.earlier_counts(db, call))
+
     async def callback_of(self, call: str) -> str | None:
         """The id of the callback for this dropped call: there is at most one."""
         return await self._read(lambda db: reading.callback_of(db, call))

@@ -146,6 +146,18 @@ def counts_for(db: Connection, number_key: str, since: Instant) -> Counts:
     return Counts(*row)
 
 
+def earlier_counts(db: Connection, call: str) -> Counts:
+    # UNION, not UNION ALL: should two calls ever resume each other, the walk still ends
+    row = db.execute(
+        "WITH RECURSIVE earlier (id) AS (SELECT resumes FROM call WHERE id = ? AND resumes IS NOT NULL"
+        " UNION SELECT c.resumes FROM earlier AS e JOIN call AS c ON c.id = e.id WHERE c.resumes IS NOT NULL)"
+        " SELECT count(*), count(a.answered_at) FROM earlier AS e JOIN callback AS b ON b.call = e.id"
+        " JOIN attempt AS a ON a.callback = b.id",
+        (call,),
+    ).fetchone()
+    return Counts(*row)
+
+
 def callback_of(db: Connection, call: str) -> str | None:
     row = db.execute("SELECT id FROM callback WHERE call = ?", (call,)).fetchone()
     return None if row is None else str(row[0])

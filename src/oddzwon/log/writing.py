@@ -30,7 +30,7 @@ from oddzwon.log.vocabulary import ATTEMPT_ANSWERED
 def _one(changed: int, what: str, row: str) -> None:
     """An UPDATE that meets no row would be an acknowledged write of nothing."""
     if changed != 1:
-        raise LogRefused("no-such-row", f"the call log has no {what} {row}")
+        raise LogRefused("no-such-row", f"the call log has no {what} {row} (no-such-row)")
 
 
 def _party(db: Connection, party: Party | None) -> int | None:
@@ -214,7 +214,7 @@ def commit_attempt(
         "SELECT c.pbx FROM callback AS b JOIN call AS c ON c.id = b.call WHERE b.id = ?", (callback,)
     ).fetchone()
     if row is None:
-        raise LogRefused("no-such-row", f"the call log has no callback {callback}")
+        raise LogRefused("no-such-row", f"the call log has no callback {callback} (no-such-row)")
     channel = channel_id(row[0], made)
     db.executemany(
         "INSERT INTO attempt_condition (attempt, seq, code, passed, evidence) VALUES (?, ?, ?, ?, ?)",
@@ -263,7 +263,7 @@ def attempt_state(
         (state, cause, never_existed, state in ATTEMPT_ANSWERED, at, attempt),
     ).fetchone()
     if row is None:
-        raise LogRefused("no-such-row", f"the call log has no attempt {attempt}")
+        raise LogRefused("no-such-row", f"the call log has no attempt {attempt} (no-such-row)")
     if callback_to is not None:
         callback_state(db, row[0], callback_to, at, why)
 

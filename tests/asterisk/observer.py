@@ -1,0 +1,114 @@
+"""A second, independent pair of eyes on Asterisk: pyst2's manager, logged in as the lab's read-only observer."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from asterisk.manager import Event, Manager
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An AMI event; ``at`` is when it was read, on the monotonic clock. Missing fields read as ''."""
+
+    name: str
+    fields: Mapping[str, str]
+    at: float
+
+    def __getitem__(self, field: str) -> str:
+        return self.fields.get(field, "")
+
+    def __str__(self) -> str:
+        shown = ("Channel", "DestChannel", "UserEvent", "Command", "Cause", "ChannelStateDesc", "Status", "DialStatus")
+        return " ".join([f"{self.at:10.3f}", self.name, *(f"{k}={self[k]}" for k in shown if self[k])])
+
+
+Wanted = Callable[[Seen], bool]
+
+
+class Observer:
+    """Every event since :meth:`watch`, in order. pyst2 reads in threads of its own; tests wait on their loop."""
+
+    def __init__(self, host: str) -> None:
+        self.seen: list[Seen] = []
+        self._host = host
+        self._manager: Manager | None = None
+        self._lock = threading.Lock()
+        self._waiting: dict[asyncio.Future[Seen], Wanted] = {}
+
+    def watch(self) -> None:
+        """Log in and listen; raises pyst2's ManagerException."""
+        manager = Manager()
+        manager.register_event("*", self._take)
+        manager.connect(self._host, 5038)
+        manager.login("lab", "lab")
+        self._manager = manager
+
+    def close(self) -> None:
+        """Log out."""
+        if self._manager is not None:
+            self._manager.close()
+            self._manager = None
+
+    def mark(self) -> int:
+        """The place after the newest event, for ``since``."""
+        return len(self.seen)
+
+    def among(self, wanted: Wanted, *, since: int = 0) -> list[Seen]:
+        """The events that are wanted, in order."""
+        return [event for event in self.seen[since:] if wanted(event)]
+
+    async def wait_for(self, wanted: Wanted, within: float = 15.0, *, since: int = 0) -> Seen:
+        """The first wanted event after ``since``, seen already or still to come; raises TimeoutError."""
+        future: asyncio.Future[Seen] = asyncio.get_running_loop().create_future()
+        with self._lock:
+            past = self.among(wanted, since=since)
+            if past:
+                return past[0]
+            self._waiting[future] = wanted
+        try:
+            return await asyncio.wait_for(future, within)
+        finally:
+            with self._lock:
+                self._waiting.pop(future, None)
+
+    def _take(self, event: Event, _manager: Manager) -> None:
+        seen = Seen(event.name, dict(event.headers), time.monotonic())
+        with self._lock:
+            self.seen.append(seen)
+            for future, wanted in self._waiting.items():
+                if wanted(seen):
+                    future.get_loop().call_soon_threadsafe(_settle, future, seen)
+
+
+def _settle(future: asyncio.Future[Seen], seen: Seen) -> None:
+    if not future.done():
+        future.set_result(seen)
+
+
+def named(name: str, **fields: str) -> Wanted:
+    """Events of this name whose fields have these values."""
+
+    def wanted(seen: Seen) -> bool:
+        return seen.name == name and all(seen[field] == value for field, value in fields.items())
+
+    return wanted
+
+
+def plays(prompt: str) -> Wanted:
+    """The service has just told Asterisk to play this prompt to a caller (a part of its file's path)."""
+
+    def wanted(seen: Seen) -> bool:
+        command = seen["Command"]
+        return seen.name == "AGIExecStart" and command.startswith("STREAM FILE") and prompt in command
+
+    return wanted
+
+
+def told(event: str, **fields: str) -> Wanted:
+    """A UserEvent of the dialplan's."""
+    return named("UserEvent", UserEvent=event, **fields)
