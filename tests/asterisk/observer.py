@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from asterisk.manager import Event, Manager
@@ -31,10 +31,14 @@ Wanted = Callable[[Seen], bool]
 
 
 class Observer:
-    """Every event since :meth:`watch`, in order. pyst2 reads in threads of its own; tests wait on their loop."""
+    """Every event since :meth:`watch`, in order, and ``devices``, the state of each as Asterisk last told it.
+
+    pyst2 reads in threads of its own; tests wait on their loop.
+    """
 
     def __init__(self, host: str) -> None:
         self.seen: list[Seen] = []
+        self.devices: dict[str, str] = {}
         self._host = host
         self._manager: Manager | None = None
         self._lock = threading.Lock()
@@ -47,6 +51,7 @@ class Observer:
         manager.connect(self._host, 5038)
         manager.login("lab", "lab")
         self._manager = manager
+        manager.send_action({"Action": "DeviceStateList"})
 
     def close(self) -> None:
         """Log out."""
@@ -76,10 +81,21 @@ class Observer:
             with self._lock:
                 self._waiting.pop(future, None)
 
+    async def until_free(self, devices: Collection[str], within: float = 15.0) -> None:
+        """Until Asterisk takes every one of the devices for free; raises TimeoutError."""
+
+        def free(_seen: Seen | None = None) -> bool:
+            return all(self.devices.get(device) == "NOT_INUSE" for device in devices)
+
+        if not free():
+            await self.wait_for(free, within, since=self.mark())
+
     def _take(self, event: Event, _manager: Manager) -> None:
         seen = Seen(event.name, dict(event.headers), time.monotonic())
         with self._lock:
             self.seen.append(seen)
+            if seen.name == "DeviceStateChange":
+                self.devices[seen["Device"]] = seen["State"]
             for future, wanted in self._waiting.items():
                 if wanted(seen):
                     future.get_loop().call_soon_threadsafe(_settle, future, seen)

@@ -47,11 +47,12 @@ class Wire:
 
     async def until_closed(self) -> bytes:
         """What still comes until the other side closes; a reset counts as closed."""
-        rest = b""
+        rest = bytearray()
         with suppress(ConnectionError):
-            while chunk := await soon(self.reader.read(65_536)):
-                rest += chunk
-        return rest
+            async with asyncio.timeout(PATIENCE):
+                while chunk := await self.reader.read(65_536):
+                    rest += chunk
+        return bytes(rest)
 
     async def close(self) -> None:
         self.writer.close()

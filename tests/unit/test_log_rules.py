@@ -178,6 +178,15 @@ def test_condition_after_the_decision(db: sqlite3.Connection) -> None:
     refuse(db, "decision-immutable", "INSERT INTO decision_condition VALUES ('dec-a', 99, 'NEW', 1, '')")
 
 
+def test_condition_rewritten_before_the_decision(db: sqlite3.Connection) -> None:
+    for table in ("decision_condition", "attempt_condition"):
+        db.execute("BEGIN")
+        db.execute(f"INSERT INTO {table} VALUES ('new', 1, 'CLIR', 0, 'withheld')")
+        for seq in (1, 2):
+            refuse(db, f"{table}-append-only", f"REPLACE INTO {table} VALUES ('new', ?, 'CLIR', 1, '')", seq)
+        db.execute("ROLLBACK")
+
+
 def test_callback_for_a_callback(db: sqlite3.Connection) -> None:
     """A callback that itself drops is not an inbound call: no second callback."""
     dropped(db, "own", OTHER, direction="callback")
@@ -369,6 +378,23 @@ def test_attempt_never_existed_only_when_lost(db: sqlite3.Connection) -> None:
     refuse(db, "attempt-never-existed-is-lost", "UPDATE attempt SET never_existed = 1")
 
 
+def test_condition_after_the_commit(db: sqlite3.Connection) -> None:
+    refuse(db, "attempt-gate-immutable", "INSERT INTO attempt_condition VALUES ('att-a-1', 99, 'NEW', 1, '')")
+
+
+def test_attempt_starts_committed_and_without_a_call(db: sqlite3.Connection) -> None:
+    finish(db)
+    writing.arrive(db, "own", NewCall("lab", "callback", "l", "own", T0, PARTY, resumes="a"), None)
+    insert = "INSERT INTO attempt (id, callback, n, channel_id, call, state, at) VALUES ('x', 'cb-a', 2, 'ch', ?, ?, ?)"
+    db.execute("BEGIN")
+    for seq, code in enumerate(v.DIAL_CODES, start=1):
+        db.execute("INSERT INTO attempt_condition VALUES ('x', ?, ?, 1, '')", (seq, code))
+    for state in (*v.ATTEMPT_OPEN[1:], *v.ATTEMPT_FINAL):
+        refuse(db, "attempt-starts-committed", insert, None, state, LATER)
+    refuse(db, "attempt-starts-committed", insert, "own", "committed", LATER)
+    db.execute(insert, (None, "committed", LATER))
+
+
 def test_attempt_numbers_and_times(db: sqlite3.Connection) -> None:
     finish(db)
     refuse_attempt(db, "attempt-number", 0)
@@ -545,6 +571,10 @@ def test_numbers(db: sqlite3.Connection) -> None:
     ):
         refuse(db, "party-number-is-e164", "INSERT INTO party (number, number_key) VALUES (?, ?)", number, "c" * 64)
     refuse(db, "party-key-is-hex", "INSERT INTO party (number, number_key) VALUES ('+48600100209', '+48600100209')")
+
+
+def test_a_number_never_becomes_another(db: sqlite3.Connection) -> None:
+    refuse(db, "party-identity", "UPDATE party SET number = '+48600100299' WHERE id = 1")
 
 
 def test_erasing_a_number_leaves_the_calls(db: sqlite3.Connection) -> None:

@@ -12,6 +12,7 @@ import structlog
 from oddzwon.asterisk import variables
 from oddzwon.asterisk.dialstring import UnsafeDialString, caller_id, trunk_dial_string
 from oddzwon.asterisk.errors import AmiError, AmiFateUnknown, AmiNotSent
+from oddzwon.callflow import failpoints
 from oddzwon.callflow.dialfacts import gate_for
 from oddzwon.callflow.switchboard import Choice, Line, Switchboard
 from oddzwon.domain import callback as machine
@@ -249,26 +250,14 @@ class CallbackRun:
         self._causes, self._dial_status = (None, None), None
         board.callbacks.dialled(self)
         _log.info("attempt committed", callback=self.id, attempt=row.id, n=dial.n)
+        failpoints.crash_at(failpoints.ATTEMPT_COMMITTED)
         await self._originate(row.id, row.channel_id)
 
     async def _originate(self, attempt: str, channel_id: str) -> None:
         board = self._board
         try:
-            answer = await board.ami.action(
-                "Originate",
-                (
-                    ("Channel", trunk_dial_string(board.choices.trunk, self.number.e164)),
-                    ("Context", variables.CALLBACK_CONTEXT),
-                    ("Exten", "s"),
-                    ("Priority", "1"),
-                    ("Timeout", str(board.choices.ring_limit_ms)),
-                    ("CallerID", caller_id(self.line.number)),
-                    ("Async", "true"),
-                    ("ChannelId", channel_id),
-                    ("Variable", f"{variables.ATTEMPT}={attempt}"),
-                ),
-                action_id=attempt,
-            )
+            asking = board.ami.action("Originate", self._order(attempt, channel_id), action_id=attempt)
+            answer = await failpoints.crash_before_answer(failpoints.ORIGINATE_SENT, asking)
         except (AmiNotSent, UnsafeDialString) as error:
             _log.warning("originate not sent", callback=self.id, reason=type(error).__name__)
             self.post(NeverSent(board.now()))
@@ -285,6 +274,21 @@ class CallbackRun:
             await board.log.attempt_state(attempt, AttemptState.DIALLING, at=board.now())
         except LogError as error:
             board.alarms.raise_("callback-not-written", str(error))
+
+    def _order(self, attempt: str, channel_id: str) -> tuple[tuple[str, str], ...]:
+        """The Originate's fields; raises UnsafeDialString for anything but a validated number and our own DID."""
+        choices = self._board.choices
+        return (
+            ("Channel", trunk_dial_string(choices.trunk, self.number.e164)),
+            ("Context", variables.CALLBACK_CONTEXT),
+            ("Exten", "s"),
+            ("Priority", "1"),
+            ("Timeout", str(choices.ring_limit_ms)),
+            ("CallerID", caller_id(self.line.number)),
+            ("Async", "true"),
+            ("ChannelId", channel_id),
+            ("Variable", f"{variables.ATTEMPT}={attempt}"),
+        )
 
     async def _hang_up(self, why: str) -> None:
         if self.channel_id is None:

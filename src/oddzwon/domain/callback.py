@@ -394,7 +394,7 @@ def _talk_over(c: Callback, event: AttemptEnded) -> Step:
 
 
 def _never_sent(c: Callback, event: NeverSent) -> Step:
-    close = CloseAttempt(AttemptState.FAILED, "the Originate never left", never_existed=True)
+    close = CloseAttempt(AttemptState.LOST, "the Originate never left", never_existed=True)
     if c.dials >= c.limits.max_dials:
         return _to(c, CallbackState.FAILED, close, ReleaseAgent())
     return _to(c, CallbackState.WAITING, close, ReleaseAgent(), TryAt(event.at + c.limits.gap_ms))

@@ -1,0 +1,120 @@
+"""What one test stands on: the lab, the carrier with its callers, four agents, the observer; and a call's usual steps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.asterisk.lab import Lab
+from tests.asterisk.observer import Observer, plays
+from tests.asterisk.sip_leg import Leg
+from tests.asterisk.sip_peer import Peer
+
+PL, CS, DE, EN = "+48221234567", "+420221234567", "+4930221234567", "+442071234567"
+SETTLED_S = 14.0
+"""Ending at most 5 s after the hang-up, the decision within grace and 5 s more (design section 7), and a margin."""
+FINAL = "('completed','unanswered','lapsed','cancelled','objected','wrong_person','lost','failed')"
+TIE = """
+    SELECT b.id AS callback, d.id AS drop_id, e.id AS ending, c.id AS call, r.id AS resumed_by, a.channel_id
+    FROM attempt AS a
+    JOIN callback AS b ON b.id = a.callback
+    JOIN call_drop AS d ON d.id = b.call_drop AND d.call = b.call
+    JOIN ending AS e ON e.id = d.ending AND e.technical = 1
+    JOIN call AS c ON c.id = e.call
+    JOIN decision AS o ON o.id = b.decision AND o.call = c.id AND o.allowed = 1
+    JOIN call AS r ON r.id = a.call AND r.resumes = c.id AND r.direction = 'callback'
+    WHERE c.id = ?"""
+"""The whole tie by foreign keys alone: attempt, callback, drop, ending, call, decision, and the callback's own call."""
+
+
+@dataclass(slots=True)
+class Bench:
+    """``since`` is the observer's mark at the test's beginning, ``log_from`` the length of the service's log then."""
+
+    lab: Lab
+    observer: Observer
+    carrier: Peer
+    agents: tuple[Peer, ...]
+    since: int
+    log_from: int
+    numbers: list[str] = field(default_factory=list)
+
+    # --- calls ------------------------------------------------------------------------------------------------------
+
+    async def dial(
+        self,
+        number: str,
+        did: str = PL,
+        *,
+        headers: Iterable[tuple[str, str]] = (),
+        from_header: str | None = None,
+    ) -> Leg:
+        """A caller dials the DID; returns once Asterisk has answered."""
+        self.numbers.append(number)
+        leg = await self.carrier.invite(
+            f"{did}@{self.lab.asterisk}", from_number=number, headers=headers, from_header=from_header
+        )
+        await leg.answered()
+        return leg
+
+    async def prompt(self, name: str, *, since: int | None = None, within: float = 15.0) -> None:
+        """Until the service plays this prompt to a caller."""
+        await self.observer.wait_for(plays(name), within, since=self.since if since is None else since)
+
+    async def in_menu(self, number: str, did: str = PL, **how: Any) -> Leg:
+        """A caller who is in the menu, and hears it."""
+        mark = self.observer.mark()
+        leg = await self.dial(number, did, **how)
+        await self.prompt("MENU_OPTION", since=mark)
+        await leg.hears_audio()
+        return leg
+
+    async def talks(self, number: str, did: str = PL, *, key: str = "1", **how: Any) -> tuple[Leg, Leg]:
+        """A caller who pressed the key and talks with agent1; both hear each other."""
+        caller = await self.in_menu(number, did, **how)
+        await caller.press(key)
+        return caller, await self.answered_by(caller)
+
+    async def answered_by(self, caller: Leg, agent: int = 0) -> Leg:
+        """The agent's leg, once the caller and he hear each other."""
+        before = len([leg for leg in self.agents[agent].invites if leg.is_over])
+        leg = await self.agents[agent].rung(15.0, after=before)
+        await leg.answered()
+        await asyncio.gather(leg.hears(caller), caller.hears(leg))
+        return leg
+
+    # --- what became of them ------------------------------------------------------------------------------------------
+
+    async def logged(self, number: str, *, nth: int = 1, direction: str = "inbound") -> str:
+        """The id of the number's n-th call, once it is in the log."""
+        row = await self.lab.until(
+            "SELECT c.id FROM call AS c JOIN party AS p ON p.id = c.party WHERE p.number = ? AND c.direction = ?"
+            " ORDER BY c.started_at, c.id LIMIT 1 OFFSET ?",
+            number,
+            direction,
+            nth - 1,
+        )
+        return str(row["id"])
+
+    async def judged(self, call: str) -> dict[str, Any]:
+        """The call as the command line shows it, once it is decided."""
+        await self.lab.until("SELECT 1 FROM decision WHERE call = ?", call, within=SETTLED_S)
+        return await self.lab.call(call)
+
+    async def finished(self, call: str, *, within: float = 20.0) -> dict[str, Any]:
+        """The call as the command line shows it, once its callback is final."""
+        await self.lab.until(
+            f"SELECT 1 FROM callback WHERE call = ? AND state IN {FINAL}", call, within=SETTLED_S + within
+        )
+        return await self.lab.call(call)
+
+    def states(self, call: str) -> list[str]:
+        """The states that the call's callback went through, in order."""
+        rows = self.lab.read(
+            "SELECT e.state FROM callback_event AS e JOIN callback AS b ON b.id = e.callback WHERE b.call = ?"
+            " ORDER BY e.seq",
+            call,
+        )
+        return [row["state"] for row in rows]

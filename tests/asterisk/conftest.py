@@ -1,0 +1,103 @@
+"""The lab of each xdist worker, and a bench for each test; a test that fails shows its calls, the log and the events."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.asterisk.bench import Bench
+from tests.asterisk.lab import ROOT, Lab
+from tests.asterisk.observer import Observer
+from tests.asterisk.sip_peer import Peer, answers
+
+BENCH = pytest.StashKey[Bench]()
+AGENTS = tuple(f"PJSIP/agent{n}" for n in (1, 2, 3, 4))
+EVENTS_SHOWN = 150
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # pyst2 0.5.1 calls setDaemon, isSet and currentThread, deprecated since Python 3.10
+    config.addinivalue_line("filterwarnings", "ignore::DeprecationWarning:asterisk.manager")
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """This worker's own lab, fresh, with short prompts; wiped at the end."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    lab = Lab(f"127.0.{100 + int(worker.removeprefix('gw'))}")
+    lab.command("clean")
+    lab.command("up")
+    yield lab
+    lab.command("clean")
+
+
+@pytest.fixture(scope="session")
+def observer(lab: Lab) -> Iterator[Observer]:
+    """pyst2's manager, logged in beside the service."""
+    observer = Observer(lab.asterisk)
+    observer.watch()
+    yield observer
+    observer.close()
+
+
+@pytest.fixture(scope="session")
+def number_plan() -> Iterator[str]:
+    """Callers' numbers that no test has used yet."""
+    return (f"+48600100{n}" for n in itertools.count(200))
+
+
+@pytest.fixture
+def number(number_plan: Iterator[str]) -> str:
+    """This test's caller."""
+    return next(number_plan)
+
+
+@pytest.fixture
+async def bench(lab: Lab, observer: Observer, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    """The carrier, and four agents who answer after half a second; the service is up, and the agents are free."""
+    await lab.up()
+    async with AsyncExitStack() as stack:
+        carrier = await stack.enter_async_context(Peer(f"{lab.net}.2"))
+        agents = [
+            await stack.enter_async_context(Peer(f"{lab.net}.{10 + n}", period=16, script=answers(0.5)))
+            for n in (1, 2, 3, 4)
+        ]
+        await observer.until_free(AGENTS)
+        bench = Bench(lab, observer, carrier, tuple(agents), observer.mark(), lab.log_size())
+        request.node.stash[BENCH] = bench
+        yield bench
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Puts what is known of the test's calls beside its failure."""
+    report = yield
+    bench = item.stash.get(BENCH, None)
+    if bench is not None and report.when == "call" and report.failed:
+        for number in bench.numbers:
+            report.sections.append((f"calls of {number}", _calls(bench.lab, number)))
+        report.sections.append(("the service's log", bench.lab.log_lines(bench.log_from)[-8_000:]))
+        seen = bench.observer.seen[bench.since :]
+        shown = [str(event) for event in seen if event.name not in ("TestEvent", "VarSet", "Newexten", "RTCPReceived")]
+        report.sections.append(("what the observer saw", "\n".join(shown[-EVENTS_SHOWN:])))
+    return report
+
+
+def _calls(lab: Lab, number: str) -> str:
+    done = subprocess.run(
+        [ROOT / ".venv/bin/oddzwon", "--config", lab.config, "calls", "list", "--json", "--number", number],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    try:
+        return json.dumps(json.loads(done.stdout), indent=1, ensure_ascii=False)
+    except ValueError:
+        return done.stdout + done.stderr

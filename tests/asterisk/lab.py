@@ -1,0 +1,143 @@
+"""A lab of the tests' own: Asterisk and the service as ``docker/lab`` starts them, the command line, and the log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+UP_S = 600.0
+"""The first start of all builds the images."""
+POLL_S = 0.1
+
+
+class LabError(Exception):
+    """The lab, or the command line, did not do what was asked; the message holds their words."""
+
+
+class Lab:
+    """The lab on ``net``, such as 127.0.100."""
+
+    def __init__(self, net: str) -> None:
+        self.net = net
+        self.asterisk = f"{net}.1"
+        self.state = ROOT / f".lab-{net}"
+        self.config = self.state / "oddzwon.toml"
+        self.log = self.state / "oddzwon.log"
+        self.recordings = self.state / "recordings"
+
+    # --- up and down ------------------------------------------------------------------------------------------------
+
+    def command(self, word: str) -> None:
+        """``docker/lab WORD``, waited for; raises LabError."""
+        done = subprocess.run(
+            [ROOT / "docker/lab", word], env=self._env(), capture_output=True, text=True, timeout=UP_S, check=False
+        )
+        if done.returncode:
+            msg = f"docker/lab {word} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+            raise LabError(msg)
+
+    async def up(self, *, failpoint: str | None = None) -> None:
+        """Start what is down, while the peers go on; ``failpoint`` is where the service will kill itself."""
+        env = self._env() | ({"ODDZWON_FAILPOINT": failpoint} if failpoint else {})
+        status, _, words = await _run([str(ROOT / "docker/lab"), "up"], env, UP_S)
+        if status:
+            msg = f"docker/lab up ended with {status}:\n{words}"
+            raise LabError(msg)
+
+    @property
+    def service_pid(self) -> int | None:
+        """The service's process, as its pid file names it; None: it is not running."""
+        try:
+            pid = int((self.state / "oddzwon.pid").read_text())
+            running = str(self.config) in Path(f"/proc/{pid}/cmdline").read_bytes().decode()
+        except (OSError, ValueError):
+            return None
+        return pid if running else None
+
+    async def signal_service(self, number: signal.Signals) -> None:
+        """Send the signal and wait until the process is gone."""
+        pid = self.service_pid
+        if pid is None:
+            msg = "the service is not running: there is nothing to signal"
+            raise LabError(msg)
+        os.kill(pid, number)
+        await self.service_gone()
+
+    async def service_gone(self, within: float = 20.0) -> None:
+        """Until the service's process has ended; raises TimeoutError."""
+        async with asyncio.timeout(within):
+            while self.service_pid is not None:  # noqa: ASYNC110 - a process that is not our child tells nobody of its end
+                await asyncio.sleep(POLL_S)
+
+    def _env(self) -> dict[str, str]:
+        return os.environ | {"LAB_NET": self.net, "LAB_PROMPTS": "short"}
+
+    # --- the command line ---------------------------------------------------------------------------------------------
+
+    async def oddzwon(self, *words: str) -> Any:
+        """``oddzwon WORDS`` of this lab, which must succeed; returns its JSON. Raises LabError."""
+        program = str(ROOT / ".venv/bin/oddzwon")
+        status, out, words_ = await _run([program, "--config", str(self.config), *words], dict(os.environ), 30.0)
+        if status:
+            msg = f"oddzwon {' '.join(words)} ended with {status}:\n{out}{words_}"
+            raise LabError(msg)
+        return json.loads(out)
+
+    async def call(self, call: str) -> dict[str, Any]:
+        """``calls show CALL --json``."""
+        shown: dict[str, Any] = await self.oddzwon("calls", "show", call, "--json")
+        return shown
+
+    # --- the log, read-only ---------------------------------------------------------------------------------------------
+
+    def read(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        """The rows of a query, seen beside the service by a reader that cannot write."""
+        with closing(sqlite3.connect(f"file:{self.state / 'oddzwon.db'}?mode=ro", uri=True)) as db:
+            db.row_factory = sqlite3.Row
+            return db.execute(sql, values).fetchall()
+
+    async def until(self, sql: str, *values: object, within: float = 15.0) -> sqlite3.Row:
+        """Until the query has a row; returns the first. Raises TimeoutError with the query in its message."""
+        end = time.monotonic() + within
+        while True:
+            rows = self.read(sql, *values)
+            if rows:
+                return rows[0]
+            if time.monotonic() > end:
+                msg = f"not within {within} s: {sql} {values}"
+                raise TimeoutError(msg)
+            await asyncio.sleep(POLL_S)
+
+    def log_lines(self, offset: int) -> str:
+        """What the service has written since its log had ``offset`` bytes."""
+        try:
+            return self.log.read_bytes()[offset:].decode("utf-8", "replace")
+        except FileNotFoundError:
+            return ""
+
+    def log_size(self) -> int:
+        """The length of the service's log in bytes."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
+
+async def _run(argv: Sequence[str], env: dict[str, str], within: float) -> tuple[int, str, str]:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*argv, env=env, stdout=pipe, stderr=pipe)
+    try:
+        async with asyncio.timeout(within):
+            out, words = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise
+    return process.returncode or 0, out.decode(), words.decode()
