@@ -1,4 +1,4 @@
-"""What one test stands on: the lab, the carrier with its callers, four agents, the observer; and a call's usual steps."""
+"""What one test stands on: the lab, the carrier with its callers, four agents, the observer; a call's usual steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lab of each xdist worker, and a bench for each test; a test that fails shows its calls, the log and the events."""
+"""The lab of each xdist worker, a bench for each test; a test that fails shows its calls, the log and the events."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
@@ -75,7 +75,7 @@ async def bench(lab: Lab, observer: Observer, request: pytest.FixtureRequest) ->
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Puts what is known of the test's calls beside its failure."""
     report = yield
     bench = item.stash.get(BENCH, None)

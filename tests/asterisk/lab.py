@@ -82,7 +82,7 @@ class Lab:
     def _env(self) -> dict[str, str]:
         return os.environ | {"LAB_NET": self.net, "LAB_PROMPTS": "short"}
 
-    # --- the command line ---------------------------------------------------------------------------------------------
+    # --- the command line -------------------------------------------------------------------------------------------
 
     async def oddzwon(self, *words: str) -> Any:
         """``oddzwon WORDS`` of this lab, which must succeed; returns its JSON. Raises LabError."""
@@ -98,7 +98,7 @@ class Lab:
         shown: dict[str, Any] = await self.oddzwon("calls", "show", call, "--json")
         return shown
 
-    # --- the log, read-only ---------------------------------------------------------------------------------------------
+    # --- the log, read-only -----------------------------------------------------------------------------------------
 
     def read(self, sql: str, *values: object) -> list[sqlite3.Row]:
         """The rows of a query, seen beside the service by a reader that cannot write."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from asterisk.manager import Event, Manager
+
+NOT_IN_USE = "1"
+"""AST_DEVICE_NOT_INUSE (include/asterisk/devicestate.h)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ Wanted = Callable[[Seen], bool]
 
 
 class Observer:
-    """Every event since :meth:`watch`, in order, and ``devices``, the state of each as Asterisk last told it.
+    """Every event since :meth:`watch`, in order, and ``devices``: each queue member's state as last told.
 
     pyst2 reads in threads of its own; tests wait on their loop.
     """
@@ -51,7 +55,11 @@ class Observer:
         manager.connect(self._host, 5038)
         manager.login("lab", "lab")
         self._manager = manager
-        manager.send_action({"Action": "DeviceStateList"})
+        # pyst2 takes the whole of this list for one answer's text
+        members = manager.send_action({"Action": "QueueStatus", "Queue": "support"}).data
+        for found in re.finditer(r"^Location: (\S+)\r\n(?:.+\r\n)*?Status: (\d+)\r\n", members, re.MULTILINE):
+            with self._lock:
+                self.devices.setdefault(found[1], found[2])
 
     def close(self) -> None:
         """Log out."""
@@ -85,7 +93,7 @@ class Observer:
         """Until Asterisk takes every one of the devices for free; raises TimeoutError."""
 
         def free(_seen: Seen | None = None) -> bool:
-            return all(self.devices.get(device) == "NOT_INUSE" for device in devices)
+            return all(self.devices.get(device) == NOT_IN_USE for device in devices)
 
         if not free():
             await self.wait_for(free, within, since=self.mark())
@@ -94,8 +102,8 @@ class Observer:
         seen = Seen(event.name, dict(event.headers), time.monotonic())
         with self._lock:
             self.seen.append(seen)
-            if seen.name == "DeviceStateChange":
-                self.devices[seen["Device"]] = seen["State"]
+            if seen.name == "QueueMemberStatus":
+                self.devices[seen["Interface"]] = seen["Status"]
             for future, wanted in self._waiting.items():
                 if wanted(seen):
                     future.get_loop().call_soon_threadsafe(_settle, future, seen)
