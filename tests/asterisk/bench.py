@@ -31,7 +31,10 @@ TIE = """
 
 @dataclass(slots=True)
 class Bench:
-    """``since`` is the observer's mark at the test's beginning, ``log_from`` the length of the service's log then."""
+    """``since`` is the observer's mark at the test's beginning, ``log_from`` the length of the service's log then.
+
+    ``numbers`` are the callers so far, ``met`` the agents' legs that a test has been given.
+    """
 
     lab: Lab
     observer: Observer
@@ -40,6 +43,7 @@ class Bench:
     since: int
     log_from: int
     numbers: list[str] = field(default_factory=list)
+    met: list[Leg] = field(default_factory=list)
 
     # --- calls ------------------------------------------------------------------------------------------------------
 
@@ -79,8 +83,8 @@ class Bench:
 
     async def answered_by(self, caller: Leg, agent: int = 0) -> Leg:
         """The agent's leg, once the caller and he hear each other."""
-        before = len([leg for leg in self.agents[agent].invites if leg.is_over])
-        leg = await self.agents[agent].rung(15.0, after=before)
+        leg = await self.agents[agent].rung(15.0, besides=self.met)
+        self.met.append(leg)
         await leg.answered()
         await asyncio.gather(leg.hears(caller), caller.hears(leg))
         return leg

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from types import TracebackType
 
 from tests.asterisk.rtp import Audio
@@ -157,13 +157,15 @@ class Peer(asyncio.DatagramProtocol):
                 await self._news.wait()
         return self.invites_to(number)[count - 1]
 
-    async def rung(self, within: float, *, after: int = 0) -> Leg:
-        """Until more than ``after`` calls came in; returns the first beyond them; raises TimeoutError."""
+    async def rung(self, within: float, *, besides: Collection[Leg] = ()) -> Leg:
+        """Until there is a call that came in, is not over and is not among ``besides``; raises TimeoutError."""
         async with asyncio.timeout(within):
-            while len(self.invites) <= after:
+            while True:
+                for leg in self.invites:
+                    if leg not in besides and not leg.is_over:
+                        return leg
                 self._news.clear()
                 await self._news.wait()
-        return self.invites[after]
 
     # --- what a leg asks of its peer --------------------------------------------------------------------------------
 

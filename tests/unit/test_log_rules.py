@@ -529,12 +529,18 @@ APPEND_ONLY = [
     "callback_event",
     "attempt_condition",
     "required_condition",
+    "access",
 ]
+
+
+def test_access_needs_a_reason(db: sqlite3.Connection) -> None:
+    refuse(db, "access-needs-a-reason", "INSERT INTO access (at, by, what, reason) VALUES (1, 'root', 'calls', ' ')")
 
 
 @pytest.mark.parametrize("recursive", ["ON", "OFF"])
 @pytest.mark.parametrize("table", APPEND_ONLY)
 def test_append_only(db: sqlite3.Connection, table: str, recursive: str) -> None:
+    db.execute("INSERT INTO access (at, by, what, reason) VALUES (1, 'root', 'calls show', 'complaint 7')")
     db.execute(f"PRAGMA recursive_triggers = {recursive}")
     rows = db.execute(f"SELECT * FROM {table}").fetchall()
     assert rows

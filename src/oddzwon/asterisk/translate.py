@@ -142,12 +142,15 @@ Translated: TypeAlias = (
 def translate(event: AmiEvent) -> Translated | None:
     """What the event means to us; None: nothing."""
     handler = _HANDLERS.get(event.name)
-    if handler is None:
-        return None
+    if handler is None or not event.repeated.keys() <= _MAY_REPEAT:
+        return None  # Asterisk says nothing twice in one event: a caller's name or number has forged a header
     try:
         return handler(event.fields, int(event.at * 1000))
     except (KeyError, ValueError, OverflowError):
         return None
+
+
+_MAY_REPEAT: Final = frozenset({"ChanVariable", "DestChanVariable", "Variable"})
 
 
 def _number(value: str | None) -> int | None:

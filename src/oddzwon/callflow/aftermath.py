@@ -25,6 +25,7 @@ from oddzwon.log.records import NewCall
 
 _log = structlog.get_logger(__name__)
 
+_DECIDE_TRIES = 3
 FLOW_LASTS_S = 2.0
 """Longest wait, after the caller is gone, for his flow to write its last receipt."""
 
@@ -42,7 +43,7 @@ async def after_call(board: Switchboard, live: LiveCall) -> None:
         if not await _write_ending(board, live, live.id, ending):
             return
         await recording.finish(board, live)
-        await _decide(board, live, live.id, ending)
+        await decide_call(board, live, live.id, ending)
     except LogError as error:
         board.alarms.raise_("log-unwritable", str(error))
     finally:
@@ -82,16 +83,7 @@ async def _write_ending(board: Switchboard, live: LiveCall, call: str, ending: E
     state = live.call
     ended_at = max(state.started_at, state.ended_at if state.ended_at is not None else board.now())
     try:
-        await board.log.end_call(
-            call,
-            ended_at=ended_at,
-            lost_at=max(state.started_at, min(ending.lost_at, ended_at)),
-            stage=state.stage,
-            queue=state.queue or (live.choice.queue if live.choice else None),
-            agent=state.agent,
-            menu_key=live.choice.key if live.choice else None,
-        )
-        await board.log.settle(
+        await board.log.conclude(
             call,
             records.Ending(
                 party=ending.party,
@@ -103,6 +95,11 @@ async def _write_ending(board: Switchboard, live: LiveCall, call: str, ending: E
                 evidence=tuple(records.Evidence(e.fact, e.leg, e.at) for e in ending.evidence),
             ),
             journal=tuple(_fact(event) for event in state.journal),
+            ended_at=ended_at,
+            lost_at=max(state.started_at, min(ending.lost_at, ended_at)),
+            queue=state.queue or (live.choice.queue if live.choice else None),
+            agent=state.agent,
+            menu_key=live.choice.key if live.choice else None,
         )
     except LogRefused as error:
         # judged already, by another life of this service: once is enough
@@ -117,16 +114,25 @@ def _fact(event: CallEvent) -> records.Fact:
     return records.Fact(event.at, type(event).__name__, getattr(event, "leg", None), data)
 
 
-async def _decide(board: Switchboard, live: LiveCall, call: str, ending: Ending) -> None:
+async def decide_call(board: Switchboard, live: LiveCall, call: str, ending: Ending) -> None:
     """The decision: at once where a refusal is certain, else after the grace, when all is read anew."""
+    policy = board.choices.policy
     facts = await _facts(board, live, call, ending)
-    if not certain_refusals(facts, board.choices.policy) and board.choices.grace_ms:
+    if not certain_refusals(facts, policy) and board.choices.grace_ms:
         await asyncio.sleep(board.choices.grace_ms / 1000)
         facts = await _facts(board, live, call, ending)
-    decision = decide(facts, board.choices.policy, board.now())
-    callback = await _write_decision(board, call, decision)
-    if callback is not None:
-        await begin(board, live, call, callback)
+    for _ in range(_DECIDE_TRIES):
+        try:
+            callback = await _write_decision(board, call, decide(facts, policy, board.now()))
+        except LogRefused as error:
+            # an objection, or another callback to the number, came in this very moment: decide on what is true now
+            _log.info("decision refused by the log", call=call, rule=error.rule)
+            facts = await _facts(board, live, call, ending)
+            continue
+        if callback is not None:
+            await begin(board, live, call, callback)
+        return
+    board.alarms.raise_("decision-refused", "the log refuses a decision again and again: report it")
 
 
 async def _write_decision(board: Switchboard, call: str, decision: Decision) -> str | None:

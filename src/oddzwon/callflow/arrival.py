@@ -7,11 +7,13 @@ import structlog
 from oddzwon.asterisk import variables
 from oddzwon.asterisk.agi_session import AgiSession
 from oddzwon.callflow.calls import LiveCall
+from oddzwon.callflow.dialfacts import known
 from oddzwon.callflow.switchboard import Line, Switchboard
+from oddzwon.domain.callback import CallbackState
 from oddzwon.domain.events import Direction, Stage
 from oddzwon.domain.number import NotANumber, Number, NumberFault, Presentation, diverted, parse, presentation
 from oddzwon.log.errors import LogError
-from oddzwon.log.records import NewCall, Party
+from oddzwon.log.records import Drop, NewCall, Party
 
 _log = structlog.get_logger(__name__)
 
@@ -69,6 +71,8 @@ async def _into_the_log(live: LiveCall, line: Line, board: Switchboard) -> None:
         did=line.number,
         language=line.language,
         preset=line.preset,
+        presentation=live.presentation,
+        diverted=live.diverted,
         resumes=live.resumes.call.id if live.resumes else None,
         stage=Stage.ARRIVING,
     )
@@ -88,6 +92,23 @@ async def _comes_back(live: LiveCall, board: Switchboard) -> None:
     key = live.party.number_key
     board.callbacks.redialled(key)
     try:
-        live.resumes = await board.log.recent_drop_for(key, live.call.started_at - board.choices.policy.lapse_ms)
+        drop = await board.log.recent_drop_for(key, live.call.started_at - board.choices.policy.lapse_ms)
     except LogError as error:
         board.alarms.raise_("log-unreadable", str(error))
+        return
+    if drop is not None and not await _resumed_already(drop, board):
+        live.resumes = drop
+
+
+async def _resumed_already(drop: Drop, board: Switchboard) -> bool:
+    """Whether he has talked again since, or came back himself and was not cut off: then this is a new call."""
+    if drop.callback_state in _TALKED_AGAIN:
+        return True
+    if drop.resumed_by is None:
+        return False
+    later = await known(board, board.log.call(drop.resumed_by))
+    return later is not None and later.direction == Direction.INBOUND
+
+
+_TALKED_AGAIN = frozenset({CallbackState.CONNECTED, CallbackState.COMPLETED})
+"""After these the interrupted matter has been resumed: the next call is a new one, with the whole notice."""

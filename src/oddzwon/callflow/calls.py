@@ -82,6 +82,11 @@ class Calls:
             self._by_leg[leg] = live
         return live
 
+    def adopt(self, live: LiveCall) -> None:
+        """Follow a call that began under an earlier life of the service."""
+        self._by_linked[live.linked] = live
+        self._by_leg[live.call.leg] = live
+
     def find(self, linked: str, leg: LegId) -> LiveCall | None:
         """The call that a leg belongs to: by the leg itself where it is known, else by its Linkedid."""
         return self._by_leg.get(leg) or self._by_linked.get(linked)

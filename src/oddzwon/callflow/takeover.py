@@ -12,16 +12,19 @@ import structlog
 
 from oddzwon.asterisk.ami_notices import AmiConnected
 from oddzwon.asterisk.errors import AmiError
-from oddzwon.callflow.aftermath import receipt_of
+from oddzwon.callflow.aftermath import decide_call, receipt_of
 from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.dialling import CallbackRun, Dropped
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.domain.call import Call
 from oddzwon.domain.callback import Answered, Callback, CallbackState, Due, FateHidden, Ringing
+from oddzwon.domain.ending import Ending, Party
 from oddzwon.domain.events import Direction, LegEnded, LegId, OutOfSight, PbxRestarted, Stage
-from oddzwon.domain.number import Number, parse
+from oddzwon.domain.hangup_cause import Confidence
+from oddzwon.domain.number import Number, Presentation, parse
+from oddzwon.log import records
 from oddzwon.log.errors import LogError
-from oddzwon.log.records import AttemptRow, CallRow, OpenCallback, Party
+from oddzwon.log.records import AttemptRow, CallRow, Drop, OpenCallback
 
 if TYPE_CHECKING:
     from oddzwon.callflow.watch import Watch
@@ -37,6 +40,9 @@ async def take_over(board: Switchboard, watch: Watch) -> None:
         living = await _living(board)
         for row in await board.log.open_calls(board.choices.pbx):
             _take_call(board, watch, row, living)
+        for unjudged in await board.log.unjudged_calls():
+            if unjudged.call.pbx == board.choices.pbx and unjudged.ending is not None:
+                await _decide_late(board, unjudged.call, unjudged.ending)
         for callback in await board.log.open_callbacks():
             if callback.call.pbx == board.choices.pbx:
                 await _take_callback(board, callback, living)
@@ -89,16 +95,36 @@ async def _living(board: Switchboard) -> dict[LegId, str]:
     }
 
 
+async def _decide_late(board: Switchboard, row: CallRow, written: records.Ending) -> None:
+    """A crash came between the verdict and the decision: decide now, on what the log holds and within the window."""
+    live = _from_row(board, row)
+    live.receipts.extend(receipt_of(r) for r in await board.log.receipts(row.id))
+    if row.resumes is not None and live.party is not None and (before := await board.log.call(row.resumes)):
+        live.resumes = Drop(before, await board.log.complete_notice(before.id), None, None, row.id)
+    ending = Ending(
+        Party(written.party),
+        written.technical,
+        Confidence(written.confidence) if written.confidence else None,
+        (),
+        row.lost_at if row.lost_at is not None else row.started_at,
+        written.rule,
+    )
+    board.spawn(decide_call(board, live, row.id, ending), f"aftermath-{row.leg}")
+
+
 def _take_call(board: Switchboard, watch: Watch, row: CallRow, living: dict[LegId, str]) -> None:
     """A call that began under an earlier life of ours: followed if it lives, else ended without our having seen how."""
-    live = board.calls.receive(row.linked, row.leg, row.started_at, Direction(row.direction), row.did)
-    live.id = row.id
-    live.line = board.choices.line_for(row.did or "")
-    _who(board, live, row)
-    live.choice = board.choices.menu.get(row.menu_key or "")
-    live.flow_started = True
-    live.flow_over.set()
-    live.call = Call(
+    live = _from_row(board, row)
+    board.calls.adopt(live)
+    at = board.now()
+    watch.deliver(live, OutOfSight(at, max(0, at - row.started_at)))
+    if row.leg not in living:
+        watch.deliver(live, LegEnded(at, row.leg, None))
+
+
+def _from_row(board: Switchboard, row: CallRow) -> LiveCall:
+    """The call as the log knows it."""
+    call = Call(
         leg=row.leg,
         direction=Direction(row.direction),
         started_at=row.started_at,
@@ -107,18 +133,16 @@ def _take_call(board: Switchboard, watch: Watch, row: CallRow, living: dict[LegI
         queue=row.queue,
         agent=row.agent,
     )
-    at = board.now()
-    watch.deliver(live, OutOfSight(at, max(0, at - row.started_at)))
-    if row.leg not in living:
-        watch.deliver(live, LegEnded(at, row.leg, None))
-
-
-def _who(board: Switchboard, live: LiveCall, row: CallRow) -> None:
-    if row.number is None or row.number_key is None:
-        return
-    live.party = Party(row.number, row.number_key)
     line = board.choices.line_for(row.did or "")
-    live.number = parse(row.number, line.region)
+    live = LiveCall(row.linked, call, id=row.id, line=line, choice=board.choices.menu.get(row.menu_key or ""))
+    live.presentation = Presentation(row.presentation) if row.presentation else None
+    live.diverted = row.diverted
+    if row.number is not None and row.number_key is not None:
+        live.party = records.Party(row.number, row.number_key)
+        live.number = parse(row.number, line.region)
+    live.flow_started = True
+    live.flow_over.set()
+    return live
 
 
 async def _take_callback(board: Switchboard, row: OpenCallback, living: dict[LegId, str]) -> None:
@@ -170,5 +194,5 @@ async def _dropped(board: Switchboard, call: CallRow) -> Dropped | None:
         return None
     rows = await board.log.receipts(call.id)
     choice = board.choices.menu.get(call.menu_key or "") or board.choices.menu[board.choices.default_key]
-    party = Party(call.number, call.number_key)
+    party = records.Party(call.number, call.number_key)
     return Dropped(call, line, number, party, choice, tuple(receipt_of(row) for row in rows))

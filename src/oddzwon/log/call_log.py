@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
+from sqlite3 import Connection
 from types import TracebackType
 from typing import TypeVar
 
@@ -162,6 +163,34 @@ class CallLog(Inquiries):
         """
         columns = {"stage": stage, "queue": queue, "agent": agent, "menu_key": menu_key}
         await self._write(lambda db: writing.end_call(db, call, ended_at, lost_at, columns))
+
+    async def conclude(
+        self,
+        call: str,
+        ending: Ending,
+        journal: Sequence[Fact] = (),
+        *,
+        ended_at: Instant,
+        lost_at: Instant,
+        queue: str | None = None,
+        agent: str | None = None,
+        menu_key: str | None = None,
+    ) -> str | None:
+        """:meth:`end_call` and :meth:`settle` in one transaction; returns the drop's id if it was a fault."""
+        made = self._id("end", ending.at)
+        drop = self._id("drop", ending.at) if ending.technical else None
+        columns = {"stage": ending.stage, "queue": queue, "agent": agent, "menu_key": menu_key}
+
+        def both(db: Connection) -> None:
+            writing.end_call(db, call, ended_at, lost_at, columns)
+            writing.settle(db, call, ending, made=made, facts=journal, drop=drop)
+
+        await self._write(both)
+        return drop
+
+    async def record_access(self, *, by: str, what: str, reason: str, at: Instant) -> None:
+        """Log that whole numbers were shown: to whom, of what, and why. Refused: ``access-needs-a-reason``."""
+        await self._write(lambda db: writing.record_access(db, by, what, reason, at))
 
     async def settle(self, call: str, ending: Ending, journal: Sequence[Fact] = ()) -> str | None:
         """Log the verdict on a call's ending with its evidence; returns the drop's id if it was a fault."""

@@ -67,6 +67,7 @@ APPEND_ONLY = "".join(
         append_only("callback_event", ["callback", "seq"]),
         append_only("attempt_condition", ["attempt", "seq"], ["attempt", "code"]),
         append_only("required_condition", ["gate", "code"]),
+        append_only("access", ["id"]),
     )
 )
 

@@ -26,19 +26,24 @@ from oddzwon.log.records import (
 from oddzwon.log.tables import one_of
 
 _CALL = (
-    "c.id, c.pbx, c.direction, c.linked, c.leg, p.number, p.number_key, c.did, c.language, c.preset, c.started_at,"
-    " c.ended_at, c.lost_at, c.stage, c.menu_key, c.queue, c.agent, c.resumes"
+    "c.id, c.pbx, c.direction, c.linked, c.leg, p.number, p.number_key, c.did, c.language, c.preset, c.presentation,"
+    " c.diverted, c.started_at, c.ended_at, c.lost_at, c.stage, c.menu_key, c.queue, c.agent, c.resumes"
 )
-_CALL_WIDTH = 18
+_CALL_WIDTH = 20
 _FROM_CALL = "FROM call AS c LEFT JOIN party AS p ON p.id = c.party"
 _ATTEMPT = "a.id, a.n, a.channel_id, a.call, a.state, a.at, a.cause, a.answered_at, a.never_existed"
 # this very text is the partial indices' condition: SQLite uses them only if it finds it again
 _OPEN = f"b.state IN {one_of(v.CALLBACK_OPEN)}"
 
 
+def _row(row: Sequence[Any]) -> CallRow:
+    found = CallRow(*row)
+    return replace(found, diverted=None if found.diverted is None else bool(found.diverted))
+
+
 def _calls(db: Connection, where: str, *values: object) -> tuple[CallRow, ...]:
     rows = db.execute(f"SELECT {_CALL} {_FROM_CALL} WHERE {where}", values)
-    return tuple(CallRow(*row) for row in rows)
+    return tuple(_row(row) for row in rows)
 
 
 def call(db: Connection, call: str) -> CallRow | None:
@@ -116,7 +121,7 @@ def _callbacks(db: Connection, where: str, *values: object) -> tuple[OpenCallbac
             id=row[0],
             state=row[1],
             created_at=row[2],
-            call=CallRow(*row[3 : 3 + _CALL_WIDTH]),
+            call=_row(row[3 : 3 + _CALL_WIDTH]),
             attempts=attempts(db, row[0]),
         )
         for row in rows
@@ -199,7 +204,7 @@ def recent_drop_for(db: Connection, number_key: str, since: Instant) -> Drop | N
     ).fetchone()
     if row is None:
         return None
-    found = CallRow(*row[2 : 2 + _CALL_WIDTH])
+    found = _row(row[2 : 2 + _CALL_WIDTH])
     resumed = db.execute("SELECT id FROM call WHERE resumes = ? ORDER BY started_at LIMIT 1", (found.id,)).fetchone()
     return Drop(
         call=found,

@@ -38,6 +38,8 @@ class NewCall:
     preset: str | None = None
     resumes: str | None = None
     stage: str = "arriving"
+    presentation: str | None = None
+    diverted: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,8 @@ class CallRow:
     did: str | None
     language: str | None
     preset: str | None
+    presentation: str | None
+    diverted: bool | None
     started_at: Instant
     ended_at: Instant | None
     lost_at: Instant | None

@@ -39,6 +39,8 @@ CREATE TABLE call (
   did TEXT,
   language TEXT,
   preset TEXT,
+  presentation TEXT CONSTRAINT "call-presentation" CHECK (presentation IN {one_of(v.PRESENTATIONS)}),
+  diverted INTEGER CHECK (diverted IN (0, 1)),
   started_at INTEGER NOT NULL,
   ended_at INTEGER,
   lost_at INTEGER,
@@ -234,4 +236,12 @@ CREATE TABLE restriction (
   lifted_at INTEGER
 ) STRICT;
 CREATE INDEX restriction_standing ON restriction (number_key) WHERE lifted_at IS NULL;
+
+CREATE TABLE access (
+  id INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  by TEXT NOT NULL,
+  what TEXT NOT NULL CHECK (what <> ''),
+  reason TEXT NOT NULL CONSTRAINT "access-needs-a-reason" CHECK (trim(reason) <> '')
+) STRICT;
 """

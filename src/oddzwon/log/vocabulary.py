@@ -7,6 +7,8 @@ from __future__ import annotations
 
 DIRECTIONS = ("inbound", "callback")
 
+PRESENTATIONS = ("allowed", "withheld", "unknown")
+
 STAGES = ("arriving", "notice", "menu", "announcement", "queued", "connecting", "talking")
 
 ENDING_PARTIES = ("caller", "agent", "carrier", "network", "system", "pbx", "unknown")

@@ -47,8 +47,8 @@ def _party(db: Connection, party: Party | None) -> int | None:
 def arrive(db: Connection, call: str, new: NewCall, attempt: str | None) -> None:
     """Insert the call; tie the attempt to it."""
     db.execute(
-        "INSERT INTO call (id, pbx, direction, linked, leg, party, did, language, preset, started_at, stage, resumes)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO call (id, pbx, direction, linked, leg, party, did, language, preset, presentation, diverted,"
+        " started_at, stage, resumes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             call,
             new.pbx,
@@ -59,6 +59,8 @@ def arrive(db: Connection, call: str, new: NewCall, attempt: str | None) -> None
             new.did,
             new.language,
             new.preset,
+            new.presentation,
+            new.diverted,
             new.started_at,
             new.stage,
             new.resumes,
@@ -142,6 +144,11 @@ def journal(db: Connection, call: str, facts: Sequence[Fact]) -> None:
 def end_call(db: Connection, call: str, ended_at: Instant, lost_at: Instant, columns: Mapping[str, str | None]) -> None:
     """Set the end."""
     _set(db, call, {**columns, "ended_at": ended_at, "lost_at": lost_at})
+
+
+def record_access(db: Connection, by: str, what: str, reason: str, at: Instant) -> None:
+    """Insert who looked at what, and why."""
+    db.execute("INSERT INTO access (at, by, what, reason) VALUES (?, ?, ?, ?)", (at, by, what, reason))
 
 
 def settle(db: Connection, call: str, ending: Ending, *, made: str, facts: Sequence[Fact], drop: str | None) -> None:

@@ -1,0 +1,101 @@
+"""What the call log says, row by row as it is written: the other source of the timeline."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from oddzwon.domain.events import Instant
+from oddzwon.domain.number import mask
+from oddzwon.log.reader import Reader
+from tests.asterisk.demo_timeline import Line, Who
+
+Row = dict[str, Any]
+
+_QUERIES: tuple[tuple[str, Callable[[Row], str]], ...] = (
+    (
+        "SELECT c.id, c.started_at AS at, c.direction, c.resumes, p.number FROM call AS c"
+        " LEFT JOIN party AS p ON p.id = c.party WHERE c.started_at >= ?",
+        lambda row: (
+            f"{row['direction']} call {row['id']}"
+            + (f" of {mask(row['number'])}" if row["number"] else " without a number")
+            + (f", resumes {row['resumes']}" if row["resumes"] else "")
+        ),
+    ),
+    (
+        "SELECT r.* FROM notice_receipt AS r WHERE r.at >= ?",
+        lambda row: (
+            f"receipt: {row['prompt']} {row['version']} heard {row['played_ms'] / 1000:.1f}"
+            f" of {row['full_ms'] / 1000:.1f} s" + (f", key {row['key']}" if row["key"] else "")
+            + (", complete" if row["complete"] else ", not complete")
+        ),
+    ),
+    (
+        "SELECT r.id, r.started_at AS at, r.regime, n.prompt FROM recording AS r"
+        " JOIN notice_receipt AS n ON n.id = r.announcement WHERE r.started_at >= ?",
+        lambda row: f"recording armed, regime {row['regime']}, announced by {row['prompt']}",
+    ),
+    (
+        "SELECT e.* FROM ending AS e WHERE e.at >= ?",
+        lambda row: (
+            f"verdict: ended by {row['party']}, {_fault(row['technical'])},"
+            f" confidence {row['confidence'] or '–'}, while {row['stage']} ({row['rule']})"
+        ),
+    ),
+    (
+        "SELECT d.id, d.allowed, x.at, count(*) AS conditions, sum(c.passed IS 1) AS passed FROM decision AS d"
+        " JOIN decision_condition AS c ON c.decision = d.id JOIN decision AS x ON x.id = d.id"
+        " WHERE d.at >= ? GROUP BY d.id",
+        lambda row: (
+            f"decision: {'call back' if row['allowed'] else 'do not call back'},"
+            f" {row['passed']} of {row['conditions']} conditions passed"
+        ),
+    ),
+    (
+        "SELECT a.* FROM attempt AS a WHERE a.at >= ?",
+        lambda row: f"attempt {row['n']} committed, before anything leaves: {row['channel_id']}",
+    ),
+    (
+        "SELECT e.* FROM callback_event AS e WHERE e.at >= ?",
+        lambda row: f"callback {row['state']}" + (f": {row['why']}" if row["why"] else ""),
+    ),
+)  # fmt: skip
+
+
+class LogWatch:
+    """The rows that were written since ``since``, each told once."""
+
+    def __init__(self, reader: Reader, since: Instant) -> None:
+        self._reader = reader
+        self._since = since
+        self._told: set[tuple[object, ...]] = set()
+
+    @classmethod
+    async def open(cls, path: Path, since: Instant) -> LogWatch:
+        """Open the file read-only; raises LogError."""
+        return cls(await Reader.open(path, busy_timeout_ms=2_000), since)
+
+    async def close(self) -> None:
+        """Close the file."""
+        await self._reader.close()
+
+    async def lines(self) -> list[Line]:
+        """What is new; raises LogError."""
+        return await self._reader.run(lambda db: list(self._new(db)))
+
+    def _new(self, db: sqlite3.Connection) -> Iterator[Line]:
+        for n, (query, words) in enumerate(_QUERIES):
+            cursor = db.execute(query, [self._since])
+            names = [column[0] for column in cursor.description]
+            for values in cursor:
+                row = dict(zip(names, values, strict=True))
+                key = (n, row.get("id") or (row["callback"], row["seq"]))
+                if key not in self._told:
+                    self._told.add(key)
+                    yield Line(row["at"] / 1000, Who.LOG, words(row))
+
+
+def _fault(technical: int | None) -> str:
+    return {None: "unknown whether a fault", 0: "no fault", 1: "a fault"}[technical]

@@ -1,0 +1,122 @@
+"""Recorded is only what was announced, and only while two people talk; in German only after the caller's own key."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.asterisk.bench import DE, Bench
+
+pytestmark = pytest.mark.asterisk
+
+
+def seconds(bench: Bench, recording: dict[str, Any]) -> float:
+    """How long the recording's file is."""
+    with wave.open(str(bench.lab.recordings / recording["file"])) as file:
+        length: float = file.getnframes() / file.getframerate()
+    return length
+
+
+def files(bench: Bench) -> set[Path]:
+    return set(bench.lab.recordings.glob("**/*.wav"))
+
+
+async def test_a_talk_is_recorded_after_its_announcement(bench: Bench, number: str) -> None:
+    caller, agent = await bench.talks(number)
+    await caller.hears_audio(frames=50)
+    await caller.bye()
+    await agent.ended()
+    call = await bench.judged(await bench.logged(number))
+
+    (recording,) = call["recordings"]
+    assert (recording["regime"], recording["state"]) == ("quality", "finished")
+    announced = next(n for n in call["notices"] if n["prompt"] == "REC_OBJECT")
+    assert announced["complete"] is True
+    # a second and a half of talk at least, and nothing of the seconds of notice, menu and queue before it
+    assert 1.0 < seconds(bench, recording) < 3.0
+
+
+async def test_key_7_at_the_announcement(bench: Bench, number: str) -> None:
+    before = files(bench)
+    caller = await bench.in_menu(number)
+    await caller.press("1")
+    await bench.prompt("REC_OBJECT")
+    await caller.hears_audio()
+    await caller.press("7")
+    await bench.prompt("NOT_RECORDED")
+    agent = await bench.answered_by(caller)
+    await caller.bye()
+    await agent.ended()
+
+    call = await bench.judged(await bench.logged(number))
+    assert call["recordings"] == []
+    assert next(n["key"] for n in call["notices"] if n["prompt"] == "REC_OBJECT") == "7"
+    assert files(bench) == before
+
+
+async def test_hung_up_in_the_queue_leaves_no_file(bench: Bench, number: str) -> None:
+    before = files(bench)
+    for peer in bench.agents:
+        peer.script = _rings
+    caller = await bench.in_menu(number)
+    await caller.press("1")
+    await bench.agents[0].rung(15.0)
+    await caller.bye()
+
+    call = await bench.judged(await bench.logged(number))
+    assert [r["state"] for r in call["recordings"]] == ["deleted"]
+    assert files(bench) == before
+
+
+async def _rings(leg: Any) -> None:
+    leg.ring()
+
+
+async def test_german_silence_is_no_consent(bench: Bench, number: str) -> None:
+    before = files(bench)
+    caller = await bench.in_menu(number, DE)
+    await caller.press("1")
+    await bench.prompt("REC_CONSENT")
+    agent = await bench.answered_by(caller)
+    await caller.bye()
+    await agent.ended()
+
+    call = await bench.judged(await bench.logged(number))
+    assert call["language"] == "de"
+    assert next(n["key"] for n in call["notices"] if n["prompt"] == "REC_CONSENT") is None
+    assert call["recordings"] == []
+    assert files(bench) == before
+
+
+async def test_german_key_1_consents(bench: Bench, number: str) -> None:
+    caller = await bench.in_menu(number, DE)
+    await caller.press("1")
+    await bench.prompt("REC_CONSENT")
+    await caller.hears_audio()
+    await caller.press("1")
+    await bench.prompt("RECORDED")
+    agent = await bench.answered_by(caller)
+    await caller.hears_audio(frames=50)
+    await caller.bye()
+    await agent.ended()
+
+    call = await bench.judged(await bench.logged(number))
+    (recording,) = call["recordings"]
+    assert next(n["key"] for n in call["notices"] if n["prompt"] == "REC_CONSENT") == "1"
+    assert seconds(bench, recording) > 1.0
+
+
+async def test_a_key_pressed_before_the_question_is_no_consent(bench: Bench, number: str) -> None:
+    """Two 1s in the menu: the second one is not an answer to a question that was not asked yet."""
+    caller = await bench.in_menu(number, DE)
+    await caller.press("11")
+    await bench.prompt("REC_CONSENT")
+    agent = await bench.answered_by(caller)
+    await caller.bye()
+    await agent.ended()
+
+    call = await bench.judged(await bench.logged(number))
+    assert call["recordings"] == []

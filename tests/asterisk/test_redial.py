@@ -1,0 +1,89 @@
+"""A caller who was cut off and comes back by himself: served by the same agent, called back if cut off again."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.asterisk.bench import TIE, Bench
+from tests.asterisk.sip_leg import EndedBy
+from tests.asterisk.sip_peer import answers, rings
+
+pytestmark = pytest.mark.asterisk
+
+
+async def test_a_redial_stops_the_ringing_callback_and_is_called_back_when_it_drops(bench: Bench, number: str) -> None:
+    bench.carrier.scripts[number] = rings()
+    caller, agent = await bench.talks(number)
+    await caller.bye("Q.850;cause=38")
+    await agent.ended()
+    ringing = await bench.carrier.called(number, within=30.0)
+    await ringing.ringing()
+
+    mark = bench.observer.mark()
+    again = await bench.dial(number)
+    gone = await ringing.ended(5.0)
+    await bench.prompt("SHORT", since=mark)
+    agent = await bench.answered_by(again)
+
+    first, second = await bench.logged(number), await bench.logged(number, nth=2)
+    stopped = await bench.finished(first)
+    assert gone.by is EndedBy.THEIR_CANCEL
+    assert stopped["callback"]["state"] == "cancelled"
+    assert [a["state"] for a in stopped["callback"]["attempts"]] == ["cancelled"]
+
+    bench.carrier.scripts[number] = answers(0.2, keys="1")
+    again.vanish()
+    await agent.ended(20.0)
+    leg = await bench.carrier.called(number, within=30.0, count=2)
+    await leg.answered()
+    agent = await bench.answered_by(leg)
+    await leg.bye()
+    await agent.ended()
+
+    shown = await bench.finished(second)
+    assert shown["resumes"] == first
+    assert shown["agent"] == stopped["agent"] == "PJSIP/agent1"
+    assert shown["menu_key"] == "1"
+    assert [n["prompt"] for n in shown["notices"]] == ["SHORT", "REC_OBJECT"]
+    assert shown["callback"]["state"] == "completed"
+    assert len(bench.lab.read(TIE, second)) == 1
+    assert len(bench.carrier.invites_to(number)) == 2
+
+
+async def test_a_redial_within_the_grace_stops_the_waiting_callback(bench: Bench, number: str) -> None:
+    bench.carrier.scripts[number] = rings()
+    caller, agent = await bench.talks(number)
+    await caller.bye("Q.850;cause=38")
+    again = await bench.dial(number)
+    await agent.ended()
+    second_agent = await bench.answered_by(again)
+
+    first = await bench.judged(await bench.logged(number))
+    assert first["decision"]["refusals"] == ["REDIALLED"]
+    assert first["callback"] is None
+    await again.bye()
+    await second_agent.ended()
+    second = await bench.judged(await bench.logged(number, nth=2))
+    assert second["resumes"] == first["id"]
+    assert bench.carrier.invites_to(number) == []
+
+
+async def test_the_same_agent_is_asked_first(bench: Bench, number: str) -> None:
+    """agent1 is busy with another caller, agent2 talks: the redial reaches agent2, though agent1 is free again."""
+    other, first_agent = await bench.talks("+48600100198")
+    caller = await bench.in_menu(number)
+    await caller.press("1")
+    second_agent = await bench.answered_by(caller, agent=1)
+    await other.bye()
+    await first_agent.ended()
+    await caller.bye("Q.850;cause=38")
+    await second_agent.ended()
+
+    again = await bench.dial(number)
+    third = await bench.answered_by(again, agent=1)
+    await again.bye()
+    await third.ended()
+
+    shown = await bench.judged(await bench.logged(number, nth=2))
+    assert shown["agent"] == "PJSIP/agent2"
+    assert len(bench.agents[0].invites) == 1

@@ -1,0 +1,30 @@
+"""What every test shares: our own code may not block the event loop."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+import pytest
+from blockbuster import blockbuster_ctx
+
+MAY_BLOCK = frozenset({"test_prompts_build.py", "test_prompts_speech.py"})
+"""Prompts are built by the command line, on a loop that serves no call; what the service itself speaks is watched in
+test_prompts_build's own test."""
+
+
+@pytest.fixture(autouse=True)
+def no_blocking_call_on_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A blocking call from our own code fails an async test; what the test itself reads or writes may block.
+
+    Not on the real Asterisk, where the service runs in a process of its own. tests/protocol is stricter still.
+    """
+    function = getattr(request.node, "function", None)
+    watched = inspect.iscoroutinefunction(function) and request.path.name not in MAY_BLOCK
+    if not watched or request.node.get_closest_marker("asterisk"):
+        yield
+        return
+    with blockbuster_ctx(scanned_modules="oddzwon") as blocks:
+        # one stat when the log is opened, before any call is taken
+        blocks.functions["os.stat"].can_block_in("oddzwon/log/writer.py", "_identity")
+        yield
