@@ -21,13 +21,13 @@ demo: setup ## the main job, told as it happens (SPEAK=pl|cs|de|en)
 	@SPEAK=$(SPEAK) $(PYTHON_BIN)/python -m tests.asterisk.demo
 
 test: setup lint ## everything, the real Asterisk last
-	@$(PYTHON_BIN)/pytest tests/unit tests/protocol
-	@$(PYTHON_BIN)/pytest tests/asterisk
+	@$(PYTHON_BIN)/pytest -n 2 tests/unit tests/protocol
+	@$(PYTHON_BIN)/pytest -n 3 --dist loadfile tests/asterisk
 
 check: venv ## the quick part: lint, unit, protocol; no container
 	@docker/setup host
 	@$(MAKE) --no-print-directory lint
-	@$(PYTHON_BIN)/pytest tests/unit tests/protocol
+	@$(PYTHON_BIN)/pytest -n 2 tests/unit tests/protocol
 
 lint: venv ## ruff, mypy --strict, import arrows
 	@$(PYTHON_BIN)/ruff check .

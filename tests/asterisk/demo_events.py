@@ -17,11 +17,10 @@ _SOFT = {"1": "device: no RTP came in for so long", "32": "explicit"}
 
 
 class Teller:
-    """One run's events; ``texts`` are the built prompts' words by their file's stem, ``prompts`` their folder."""
+    """One run's events; ``texts`` are the built prompts' words by the name of their file."""
 
-    def __init__(self, texts: Mapping[str, str], prompts: Path) -> None:
+    def __init__(self, texts: Mapping[str, str]) -> None:
         self._texts = texts
-        self._prompts = prompts
         self._outbound: set[str] = set()
         self._gone: set[str] = set()
         self._tellers: dict[str, Callable[[Seen], Iterator[Line]]] = {

@@ -45,9 +45,8 @@ _QUERIES: tuple[tuple[str, Callable[[Row], str]], ...] = (
         ),
     ),
     (
-        "SELECT d.id, d.allowed, x.at, count(*) AS conditions, sum(c.passed IS 1) AS passed FROM decision AS d"
-        " JOIN decision_condition AS c ON c.decision = d.id JOIN decision AS x ON x.id = d.id"
-        " WHERE d.at >= ? GROUP BY d.id",
+        "SELECT d.id, d.at, d.allowed, count(*) AS conditions, sum(c.passed IS 1) AS passed FROM decision AS d"
+        " JOIN decision_condition AS c ON c.decision = d.id WHERE d.at >= ? GROUP BY d.id",
         lambda row: (
             f"decision: {'call back' if row['allowed'] else 'do not call back'},"
             f" {row['passed']} of {row['conditions']} conditions passed"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from asterisk.manager import Event, Manager
+from asterisk.manager import Event, Manager, ManagerException
 
 NOT_IN_USE = "1"
 """AST_DEVICE_NOT_INUSE (include/asterisk/devicestate.h)."""
@@ -64,7 +65,9 @@ class Observer:
     def close(self) -> None:
         """Log out."""
         if self._manager is not None:
-            self._manager.close()
+            # pyst2's reader closes the socket at Asterisk's goodbye, at times before its writer has flushed
+            with contextlib.suppress(ValueError, ManagerException):
+                self._manager.close()
             self._manager = None
 
     def mark(self) -> int:

@@ -45,6 +45,7 @@ async def serve(settings: Settings, pid_file: Path | None = None) -> None:
 
     Raises ConfigError, LogError, OSError (an address is taken) or AmiAuthenticationError.
     """
+    os.umask(0o027)  # what the service writes is nobody else's to read, its group (Asterisk) excepted
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -33,7 +33,8 @@ class LiveCall:
     """A call under way. ``call`` is the domain's state; the rest is what its flow has learnt.
 
     ``id`` is None until the call is in the log; a call that could not be logged is served, but neither recorded nor
-    called back. ``keys`` holds what the caller pressed while a prompt played that no key may stop.
+    called back. ``keys`` holds what the caller pressed ahead, ``ahead_since`` since when such keys count: while a
+    prompt plays that no key may stop. A key that ended a prompt is told twice, by AGI and by an event, and counts once.
     """
 
     linked: str
@@ -50,6 +51,7 @@ class LiveCall:
     recordings: list[LiveRecording] = field(default_factory=list)
     objected: bool = False
     keys: deque[str] = field(default_factory=lambda: deque(maxlen=KEYS_KEPT))
+    ahead_since: Instant | None = None
     flow_started: bool = False
     flow_over: asyncio.Event = field(default_factory=asyncio.Event)
     attempt: str | None = None
@@ -58,6 +60,11 @@ class LiveCall:
         """Take the event into the domain's state; returns what is to be done."""
         self.call, commands = advance(self.call, event)
         return commands
+
+    def pressed(self, key: str, at: Instant) -> None:
+        """A key was pressed: kept if it was pressed ahead."""
+        if self.ahead_since is not None and at >= self.ahead_since:
+            self.keys.append(key)
 
 
 class Calls:

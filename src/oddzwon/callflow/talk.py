@@ -68,8 +68,7 @@ class Talk:
     async def play(self, prompt: Prompt, *, keys: str = "", wait_ms: int = 0) -> Said:
         """Play this prompt, wait for a key if asked to, commit the receipt, and only then return (or raise)."""
         rate = 16_000 if await self._is_wideband() else 8_000
-        if keys:
-            self.live.keys.clear()
+        self._keys_ahead_count(not keys)
         playback = await self.agi.stream_file(str(prompt.path), keys, sample_rate_hz=rate)
         key: str | None = playback.key
         gone: AgiHangup | None = None
@@ -89,17 +88,22 @@ class Talk:
                 f"prompt-unplayable-{prompt.key}-{prompt.language}",
                 "run `oddzwon prompts build`; can Asterisk read it?",
             )
-        if keys:
-            self.live.keys.clear()
         return Said(made, row, key)
 
     async def listen(self, wait_ms: int) -> str | None:
         """A key pressed ahead, else the next one within ``wait_ms``; None: silence."""
         if self.live.keys:
             return self.live.keys.popleft()
-        key = await self.agi.wait_for_digit(wait_ms)
-        self.live.keys.clear()
-        return key
+        self._keys_ahead_count(False)
+        return await self.agi.wait_for_digit(wait_ms)
+
+    def _keys_ahead_count(self, ahead: bool) -> None:
+        """Whether keys pressed from now on wait for the next question; a question of its own forgets older ones."""
+        if ahead:
+            self.live.ahead_since = self.live.ahead_since or self.board.now()
+        else:
+            self.live.ahead_since = None
+            self.live.keys.clear()
 
     async def _wait(self, keys: str, wait_ms: int) -> str | None:
         """The next of ``keys`` within ``wait_ms``; other keys are passed over."""

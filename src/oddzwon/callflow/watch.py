@@ -91,10 +91,10 @@ class Watch:
                         run.originate_refused(attempt, at)
             case MemberChanged(queue=queue):
                 self._board.agents.member_changed(queue)
-            case KeyHeard(leg=leg, key=key):
+            case KeyHeard(leg=leg, key=key, at=at):
                 live = self._board.calls.of_leg(leg)
                 if live is not None:
-                    live.keys.append(key)
+                    live.pressed(key, at)
             case FeatureUsed():
                 self._feature(fact)
             case StoodIn(linked=linked, leg=leg):
