@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.asterisk.demo_events import played
 from tests.asterisk.demo_phones import Phone, Place, Word
+from tests.asterisk.demo_timeline import Line, Turn, Who
 from tests.asterisk.lab import Lab
 from tests.asterisk.observer import Observer, Seen, Wanted, named
 
@@ -66,13 +69,11 @@ class Met:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the play leaves to be proven: the caller's leg, the carrier's phone, both talks, the killed process."""
+    """What the play leaves to be proven: the leg of the caller (Uniqueid), and both talks."""
 
     caller_leg: str
     first: Met
     second: Met
-    attempt_leg: str
-    killed: int
 
 
 class Cast:
@@ -102,8 +103,9 @@ class Cast:
 class Play:
     """One run, seen by one observer that was logged in before it began."""
 
-    def __init__(self, cast: Cast, observer: Observer) -> None:
+    def __init__(self, cast: Cast, observer: Observer, tell: Callable[[Line], None]) -> None:
         self._cast = cast
+        self._tell = tell
         self._observer = observer
         self._read = observer.mark()
 
@@ -124,7 +126,9 @@ class Play:
         first = await self._until_talk(self._cast.caller, caller)
         await self._listen(caller, TALKS_S)
         killed = self._cast.caller.pid
-        await self._cast.caller.vanish()
+        status = await self._cast.caller.vanish()
+        how = f"gone: the caller's sipp, process {killed}, ended with {status}: no BYE, no more RTP"
+        self._tell(Line(time.time(), Who.NETWORK, how, Turn.CUSTOMER_CUT))
         attempt = await self._next("the service dials the customer", _dials_out, within=30.0)
         await self._cast.customer.until(Word.ANSWERED)
         await self._hear("CALLBACK")
@@ -134,7 +138,7 @@ class Play:
         await self._listen(attempt, TALKS_S)
         await self._cast.customer.hang_up()
         await self._next("the callback's leg ends", named("Hangup", Uniqueid=attempt["Uniqueid"]))
-        return Told(caller["Uniqueid"], first, second, attempt["Uniqueid"], killed)
+        return Told(caller["Uniqueid"], first, second)
 
     async def _until_talk(self, phone: Phone, leg: Seen) -> Met:
         """Consents where he is asked to; until both people stand in one bridge."""
@@ -186,16 +190,13 @@ class Play:
 
 def _arrives(number: str) -> Wanted:
     def wanted(seen: Seen) -> bool:
-        return (
-            seen.name == "Newchannel" and seen["Channel"].startswith("PJSIP/carrier-") and seen["CallerIDNum"] == number
-        )
+        new = seen.name == "Newchannel" and seen["Channel"].startswith("PJSIP/carrier-")
+        return new and seen["CallerIDNum"] == number
 
     return wanted
 
 
 def _dials_out(seen: Seen) -> bool:
-    return (
-        seen.name == "Newchannel"
-        and seen["Channel"].startswith("PJSIP/carrier-")
-        and seen["CallerIDNum"] in ("", "<unknown>")
-    )
+    """A channel to the carrier that bears an id of the service's own (ChannelId of the Originate)."""
+    new = seen.name == "Newchannel" and seen["Channel"].startswith("PJSIP/carrier-")
+    return new and seen["Uniqueid"].startswith("oddzwon-")

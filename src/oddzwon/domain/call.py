@@ -20,15 +20,20 @@ from oddzwon.domain.events import (
     BridgeLeft,
     CallEvent,
     Direction,
+    HangupRequested,
     Instant,
     LegEnded,
     LegId,
     MediaReported,
     PbxRestarted,
     QueueJoined,
+    ShuttingDown,
+    SoftHangupRequested,
     Stage,
     StageReached,
+    WeHungUp,
 )
+from oddzwon.domain.hangup_cause import SoftHangup
 
 SETTLE_MS: Final = 1_000
 """Longest wait, after the caller's leg is gone, for what the other legs still have to say."""
@@ -133,7 +138,12 @@ def _remember(journal: tuple[CallEvent, ...], event: CallEvent) -> tuple[CallEve
             first, second, third = (_sequence(journal[i]) for i in mine)
             if (first != second) == (second != third) == (third != event.sequence):
                 journal = journal[: mine[-1]] + journal[mine[-1] + 1 :]
-    return (*journal, event)[-JOURNAL_LIMIT:]
+    journal = (*journal, event)
+    if len(journal) <= JOURNAL_LIMIT:
+        return journal
+    # a leg with comfort noise reports for hours; whom the caller was bridged with must not be forgotten for it
+    oldest = next((i for i, e in enumerate(journal) if isinstance(e, MediaReported)), 0)
+    return journal[:oldest] + journal[oldest + 1 :]
 
 
 def _sequence(event: CallEvent) -> int | None:
@@ -183,9 +193,25 @@ def _without_agent(call: Call, leg: LegId) -> Call:
     agents = {k: v for k, v in call.agents.items() if k != leg}
     bridges = {k: v for k, v in call.bridges.items() if k != leg}
     stage = call.stage
-    if stage is Stage.CONNECTING and call.phase is Phase.LIVE and not agents:
+    if stage is Stage.CONNECTING and call.phase is Phase.LIVE and not agents and not _ending(call):
         stage = Stage.QUEUED
     return replace(call, agents=MappingProxyType(agents), bridges=MappingProxyType(bridges), stage=stage)
+
+
+_ASYNCGOTO: Final = 2  # moves a channel, ends nothing (SoftHangup.ASYNCGOTO)
+
+
+def _ending(call: Call) -> bool:
+    """Whether the caller's leg is being ended already: Asterisk gives the ringing agents up before it says Hangup."""
+    for event in call.journal:
+        match event:
+            case ShuttingDown():
+                return True
+            case SoftHangupRequested(leg=leg, flag=flag) if leg == call.leg and flag != SoftHangup.ASYNCGOTO:
+                return True
+            case HangupRequested(leg=leg) | WeHungUp(leg=leg) if leg == call.leg:
+                return True
+    return False
 
 
 def _bridge_entered(call: Call, event: BridgeEntered) -> Step:

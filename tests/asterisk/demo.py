@@ -1,0 +1,177 @@
+"""``make demo``: a call is cut off, and called back, on a real Asterisk; told as it happens, and proven.
+
+SPEAK=pl|cs|de|en chooses the language; DEMO_NET (default 127.0.30) the loopback net of the demo's own lab, whose
+state folder stays for a look. Exit status: 0 proven, 1 not, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import time
+import warnings
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from oddzwon.log.errors import LogError
+from oddzwon.prompts.library import PromptLibrary
+from tests.asterisk.demo_events import Teller
+from tests.asterisk.demo_log import LogWatch
+from tests.asterisk.demo_phones import PhoneError
+from tests.asterisk.demo_proof import SETTLED, Finding, findings, ties
+from tests.asterisk.demo_report import proof, report
+from tests.asterisk.demo_script import TONGUES, Cast, Play, Tongue
+from tests.asterisk.demo_timeline import LEGEND, Timeline
+from tests.asterisk.lab import ROOT, UP_S, Lab, LabError
+from tests.asterisk.observer import Observer
+
+LOOK_S = 0.1
+"""How often the log and the observer's list are looked at for the timeline."""
+UNFINISHED = """
+SELECT b.id FROM callback AS b
+WHERE b.state IN ('waiting', 'reserving', 'dialling', 'ringing', 'answered', 'connected')
+UNION ALL
+SELECT c.id FROM call AS c WHERE c.ended_at IS NULL
+UNION ALL
+SELECT c.id FROM call_drop AS d JOIN call AS c ON c.id = d.call
+WHERE c.direction = 'inbound' AND NOT EXISTS (SELECT 1 FROM call AS k WHERE k.resumes = c.id)
+"""
+"""What a run that was cut short may leave: the service would go on with it, and the next caller would be a redial."""
+
+
+class DemoLab(Lab):
+    """The demo's own lab, with prompts of full length; what docker/lab says is seen as it says it."""
+
+    async def shout(self, word: str) -> None:
+        """``docker/lab WORD``; raises LabError."""
+        process = await asyncio.create_subprocess_exec(
+            str(ROOT / "docker/lab"), word, env=self._env(), stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            status = await asyncio.wait_for(process.wait(), UP_S)
+        except BaseException:
+            if process.returncode is None:
+                process.terminate()
+                await process.wait()
+            raise
+        if status:
+            raise LabError(f"docker/lab {word} ended with {status} (its words are above)")
+
+    async def fresh(self) -> None:
+        """Up, with nothing left to do from a run that was interrupted."""
+        await self.shout("down")
+        if (self.state / "oddzwon.db").exists() and self.read(UNFINISHED):
+            await self.shout("clean")
+        await self.shout("up")
+
+    def _env(self) -> dict[str, str]:
+        env = {name: value for name, value in os.environ.items() if name != "LAB_PROMPTS"}
+        return env | {"LAB_NET": self.net}
+
+
+async def tell(timeline: Timeline, teller: Teller, observer: Observer, log: LogWatch) -> None:
+    """Fill the timeline from both sources until cancelled."""
+    read = observer.mark()
+    while True:
+        for line in await log.lines():
+            timeline.add(line)
+        until = observer.mark()
+        for seen in observer.seen[read:until]:
+            for line in teller.lines(seen):
+                timeline.add(line)
+        read = until
+        timeline.show()
+        await asyncio.sleep(LOOK_S)
+
+
+async def perform(console: Console, lab: DemoLab, tongue: Tongue) -> list[Finding]:
+    """One run on a lab that is up; returns what was found."""
+    async with AsyncExitStack() as stack:
+        observer = Observer(lab.asterisk)
+        await asyncio.to_thread(observer.watch)
+        stack.callback(observer.close)
+        log = await LogWatch.open(lab.state / "oddzwon.db", time.time_ns() // 1_000_000)
+        stack.push_async_callback(log.close)
+        folder = lab.state / "demo"
+        shutil.rmtree(folder, ignore_errors=True)
+        cast = Cast(lab, tongue, folder)
+        stack.push_async_callback(cast.close)
+        timeline = Timeline(console)
+        telling = asyncio.create_task(tell(timeline, Teller(await _texts(lab.state / "prompts")), observer, log))
+        try:
+            playing = asyncio.create_task(Play(cast, observer, timeline.add).perform())
+            await asyncio.wait({playing, telling}, return_when=asyncio.FIRST_COMPLETED)
+            if telling.done():
+                playing.cancel()
+                telling.result()
+            told = playing.result()
+            await lab.until(SETTLED, told.caller_leg)
+        finally:
+            await asyncio.sleep(LOOK_S)  # the last facts are told, too
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+            timeline.show(all_of_it=True)
+        rows = ties(lab, told)
+        found = findings(rows, told, cast.customer.invites_received(), observer)
+        if len(rows) == 1 and rows[0]["callback_call"]:
+            await report(console, lab, rows[0], found)
+        else:
+            proof(console, found)
+        return found
+
+
+async def _texts(prompts: Path) -> dict[str, str]:
+    library = await asyncio.to_thread(PromptLibrary.open, prompts)
+    return {prompt.path.name: prompt.text for prompt in library.prompts}
+
+
+async def run(console: Console, lab: DemoLab, tongue: Tongue) -> int:
+    """Lab up, one run, lab down; returns the exit status."""
+    me = asyncio.current_task()
+    assert me is not None, "a coroutine runs in a task"
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
+    try:
+        await lab.fresh()
+        began = time.monotonic()
+        console.print(Text(f"\n{LEGEND}\n", style="dim"))
+        found = await perform(console, lab, tongue)
+        took = time.monotonic() - began
+    except (LabError, PhoneError, LogError, TimeoutError) as error:
+        console.print(Text(f"\nthe demo failed: {error}", style="bold red"))
+        console.print(f"to look at: {lab.log.relative_to(ROOT)}, {lab.state.relative_to(ROOT)}/demo/, asterisk/log/")
+        return 1
+    finally:
+        await lab.shout("down")
+    missing = [finding.what for finding in found if not finding.holds]
+    if missing:
+        console.print(Text(f"\nnot proven: {'; '.join(missing)}", style="bold red"))
+        return 1
+    console.print(Text(f"\nproven, in {took:.0f} s: the call that was cut off was called back, once.", "bold green"))
+    return 0
+
+
+def main() -> int:
+    """The command; see the module's docstring."""
+    # pyst2 0.5.1 calls setDaemon, isSet and currentThread, deprecated since Python 3.10
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module="asterisk.manager")
+    tongue = TONGUES.get(os.environ.get("SPEAK") or "pl")
+    if tongue is None:
+        sys.stderr.write(f"SPEAK={os.environ['SPEAK']}: the lab speaks {', '.join(TONGUES)}; e.g. make demo SPEAK=cs\n")
+        return 2
+    console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=140)
+    try:
+        return asyncio.run(run(console, DemoLab(os.environ.get("DEMO_NET") or "127.0.30"), tongue))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.stderr.write("interrupted; the demo's phones and its lab are down\n")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

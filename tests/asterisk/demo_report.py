@@ -1,0 +1,108 @@
+"""What the demo shows when the call is over: the decision, the tie, what was said and recorded, the proof."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from tests.asterisk.demo_proof import DIAL_GATE, Finding, Tie
+from tests.asterisk.lab import Lab
+
+Json = dict[str, Any]
+
+
+async def report(console: Console, lab: Lab, row: Tie, findings: list[Finding]) -> None:
+    """Print all of it; ``row`` is the tie."""
+    dropped, called_back = await lab.call(row["call"]), await lab.call(row["callback_call"])
+    gate = [dict(one) for one in lab.read(DIAL_GATE, row["attempt"])]
+    console.print()
+    console.print(_conditions("The decision, with every condition of the law", dropped["decision"]["conditions"]))
+    console.print()
+    console.print(_conditions("The dial gate: asked again just before the INVITE", gate))
+    console.print()
+    console.print(_tie(row, dropped))
+    console.print()
+    console.print(_receipts([("dropped call", dropped), ("callback", called_back)]))
+    console.print()
+    console.print(_recordings(lab, [("dropped call", dropped), ("callback", called_back)]))
+    console.print()
+    proof(console, findings)
+
+
+def proof(console: Console, findings: list[Finding]) -> None:
+    """Print what had to be true, and whether it is."""
+    table = _table("The proof", "", "what had to be true", "shown by")
+    for finding in findings:
+        table.add_row(_mark(finding.holds), finding.what, Text(finding.shown_by))
+    console.print(table)
+
+
+def _conditions(title: str, conditions: list[Json]) -> Table:
+    table = _table(title, "", "condition", "evidence")
+    for one in conditions:
+        passed = None if one["passed"] is None else bool(one["passed"])
+        table.add_row(_mark(passed), one["code"], Text(one["evidence"]))
+    return table
+
+
+def _tie(row: Tie, dropped: Json) -> Tree:
+    ending = dropped["ending"]
+    fault = "a fault" if ending["technical"] else "no fault"
+    tree = Tree(Text("The tie", style="bold"))
+    node = tree.add(Text(f"call {row['call']}  {dropped['number']} → {dropped['did']}, agent {row['agent']}"))
+    node = node.add(Text(f"ending {row['ending']}  by {row['party']}, {fault}, confidence {ending['confidence']}"))
+    for fact in ending["evidence"]:
+        node.add(Text(f"evidence: {fact['fact']}, {fact['at']}", style="dim"))
+    node = node.add(Text(f"drop {row['drop_id']}"))
+    node = node.add(Text(f"decision {row['decision']}  {'allowed' if row['allowed'] else 'refused'}"))
+    node = node.add(Text(f"callback {row['callback']}  {row['state']}"))
+    node = node.add(Text(f"attempt {row['attempt']}  no. {row['n']}, {row['attempt_state']}, {row['channel_id']}"))
+    node.add(Text(f"call {row['callback_call']}  resumes {row['resumes']}, agent {row['callback_agent']}"))
+    return tree
+
+
+def _receipts(calls: list[tuple[str, Json]]) -> Table:
+    table = _table("What was said, by receipt", "in the", "prompt", "version", "sha256", "heard", "key", "complete")
+    for which, call in calls:
+        for one in call["notices"]:
+            heard = f"{one['played_ms'] / 1000:.1f} of {one['full_ms'] / 1000:.1f} s"
+            sha256 = one["sha256"][:12] + "…"
+            cells = (which, one["prompt"], one["version"], sha256, heard, one["key"] or "–")
+            table.add_row(*cells, _mark(one["complete"]))
+    return table
+
+
+def _recordings(lab: Lab, calls: list[tuple[str, Json]]) -> Table:
+    table = _table(
+        "What was recorded: only after it was announced", "in the", "regime", "state", "delete after", "file"
+    )
+    for which, call in calls:
+        for one in call["recordings"]:
+            file = lab.recordings / one["file"]
+            table.add_row(which, one["regime"], one["state"], one["delete_after"], f"{one['file']}, {_length(file)}")
+    return table
+
+
+def _length(file: Path) -> str:
+    try:
+        with wave.open(str(file)) as sound:
+            return f"{sound.getnframes() / sound.getframerate():.1f} s of talk"
+    except (OSError, EOFError, wave.Error) as error:
+        return f"not readable: {error}"
+
+
+def _mark(holds: bool | None) -> Text:
+    return Text("?", style="bold yellow") if holds is None else Text("✓", "green") if holds else Text("✗", "bold red")
+
+
+def _table(title: str, *columns: str) -> Table:
+    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
