@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.asterisk.lab import Lab
-from tests.asterisk.observer import Observer, plays
+from tests.asterisk.observer import Observer, named, plays
 from tests.asterisk.sip_leg import Leg
 from tests.asterisk.sip_peer import Peer
 
@@ -89,7 +89,7 @@ class Bench:
         await asyncio.gather(leg.hears(caller), caller.hears(leg))
         return leg
 
-    # --- what became of them ------------------------------------------------------------------------------------------
+    # --- what became of them ----------------------------------------------------------------------------------------
 
     async def logged(self, number: str, *, nth: int = 1, direction: str = "inbound") -> str:
         """The id of the number's n-th call, once it is in the log."""
@@ -122,3 +122,30 @@ class Bench:
             call,
         )
         return [row["state"] for row in rows]
+
+    # --- the end of a test ------------------------------------------------------------------------------------------
+
+    async def leave(self) -> None:
+        """Hang up what is left, and let the lab come to rest, so that no test meets another's calls."""
+        for peer in (self.carrier, *self.agents):
+            await peer.hang_up()
+        async with asyncio.timeout(SETTLED_S):
+            while living := self._living_channels():
+                await self.observer.wait_for(named("Hangup", Uniqueid=living.pop()), SETTLED_S, since=self.since)
+        if self.lab.service_pid is not None:
+            await self.lab.until(f"SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM callback WHERE state NOT IN {FINAL})")
+
+    def _living_channels(self) -> set[str]:
+        began = {seen["Uniqueid"] for seen in self.observer.among(named("Newchannel"), since=self.since)}
+        return began - {seen["Uniqueid"] for seen in self.observer.among(named("Hangup"), since=self.since)}
+
+    def complaints(self) -> list[str]:
+        """What must not happen in any test: the service died unasked, raised an alarm, or got a message it can't read."""
+        found = [line for line in self.lab.log_lines(self.log_from).splitlines() if _is_alarm(line)]
+        if self.lab.expected_pid is not None and self.lab.service_pid != self.lab.expected_pid:
+            found.append(f"the service died: it was {self.lab.expected_pid}, now {self.lab.service_pid}")
+        return found + [f"unreadable: {data!r}" for peer in (self.carrier, *self.agents) for data in peer.unreadable]
+
+
+def _is_alarm(line: str) -> bool:
+    return '"level": "critical"' in line or '"level": "error"' in line or line.startswith("Traceback")

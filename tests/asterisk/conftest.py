@@ -60,7 +60,10 @@ def number(number_plan: Iterator[str]) -> str:
 
 @pytest.fixture
 async def bench(lab: Lab, observer: Observer, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    """The carrier, and four agents who answer after half a second; the service is up, and the agents are free."""
+    """The carrier, and four agents who answer after half a second; the service is up, and the agents are free.
+
+    Afterwards every call must have come to its end, and the service must have neither died nor complained.
+    """
     await lab.up()
     async with AsyncExitStack() as stack:
         carrier = await stack.enter_async_context(Peer(f"{lab.net}.2"))
@@ -72,6 +75,8 @@ async def bench(lab: Lab, observer: Observer, request: pytest.FixtureRequest) ->
         bench = Bench(lab, observer, carrier, tuple(agents), observer.mark(), lab.log_size())
         request.node.stash[BENCH] = bench
         yield bench
+        await bench.leave()
+    assert bench.complaints() == []
 
 
 @pytest.hookimpl(wrapper=True)
@@ -79,7 +84,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Puts what is known of the test's calls beside its failure."""
     report = yield
     bench = item.stash.get(BENCH, None)
-    if bench is not None and report.when == "call" and report.failed:
+    if bench is not None and report.when != "setup" and report.failed:
         for number in bench.numbers:
             report.sections.append((f"calls of {number}", _calls(bench.lab, number)))
         report.sections.append(("the service's log", bench.lab.log_lines(bench.log_from)[-8_000:]))

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import sys
 import time
 import warnings
+from collections import deque
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -31,6 +33,7 @@ from tests.asterisk.demo_timeline import LEGEND, Timeline
 from tests.asterisk.lab import ROOT, UP_S, Lab, LabError
 from tests.asterisk.observer import Observer
 
+_CLOCK = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2} ")
 LOOK_S = 0.1
 """How often the log and the observer's list are looked at for the timeline."""
 UNFINISHED = """
@@ -51,18 +54,30 @@ class DemoLab(Lab):
     async def shout(self, word: str) -> None:
         """``docker/lab WORD``; raises LabError."""
         process = await asyncio.create_subprocess_exec(
-            str(ROOT / "docker/lab"), word, env=self._env(), stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
+            str(ROOT / "docker/lab"),
+            word,
+            env=self._env(),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
         try:
-            status = await asyncio.wait_for(process.wait(), UP_S)
+            async with asyncio.timeout(UP_S):
+                last = await _progress(process)
+                status = await process.wait()
         except BaseException:
             if process.returncode is None:
                 process.terminate()
                 await process.wait()
             raise
         if status:
-            raise LabError(f"docker/lab {word} ended with {status} (its words are above)")
+            words = "".join(last)
+            raise LabError(f"docker/lab {word} ended with {status}:\n{words}")
+
+    def alarms(self, offset: int) -> list[str]:
+        """What the service logged as an error or worse since its log had ``offset`` bytes."""
+        lines = self.log_lines(offset).splitlines()
+        return [line for line in lines if '"level": "critical"' in line or '"level": "error"' in line]
 
     async def fresh(self) -> None:
         """Up, with nothing left to do from a run that was interrupted."""
@@ -74,6 +89,18 @@ class DemoLab(Lab):
     def _env(self) -> dict[str, str]:
         env = {name: value for name, value in os.environ.items() if name != "LAB_PROMPTS"}
         return env | {"LAB_NET": self.net}
+
+
+async def _progress(process: asyncio.subprocess.Process) -> deque[str]:
+    """Show docker/lab's own lines, which begin with the time of day; returns the last ones of all."""
+    assert process.stdout is not None
+    last: deque[str] = deque(maxlen=25)
+    async for raw in process.stdout:
+        line = raw.decode(errors="replace")
+        last.append(line)
+        if _CLOCK.match(line):
+            sys.stderr.write(line)
+    return last
 
 
 async def tell(timeline: Timeline, teller: Teller, observer: Observer, log: LogWatch) -> None:
@@ -137,6 +164,7 @@ async def run(console: Console, lab: DemoLab, tongue: Tongue) -> int:
     me = asyncio.current_task()
     assert me is not None, "a coroutine runs in a task"
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
+    logged = lab.log_size()
     try:
         await lab.fresh()
         began = time.monotonic()
@@ -145,7 +173,14 @@ async def run(console: Console, lab: DemoLab, tongue: Tongue) -> int:
         took = time.monotonic() - began
     except (LabError, PhoneError, LogError, TimeoutError) as error:
         console.print(Text(f"\nthe demo failed: {error}", style="bold red"))
-        console.print(f"to look at: {lab.log.relative_to(ROOT)}, {lab.state.relative_to(ROOT)}/demo/, asterisk/log/")
+        for alarm in lab.alarms(logged):
+            console.print(Text(f"the service said: {alarm}", style="red"))
+        console.print(
+            Text(
+                f"to look at: {lab.state.name}/oddzwon.log, demo/ and asterisk/log/ beside it;"
+                f" to begin afresh: LAB_NET={lab.net} make lab-clean"
+            )
+        )
         return 1
     finally:
         await lab.shout("down")

@@ -14,10 +14,21 @@ from tests.asterisk.demo_timeline import Line, Who
 
 Row = dict[str, Any]
 
+_CALLS = """
+SELECT c.id, c.started_at AS at, c.direction, c.resumes, p.number FROM call AS c
+LEFT JOIN party AS p ON p.id = c.party WHERE c.started_at >= ?
+"""
+_RECORDINGS = """
+SELECT r.id, r.started_at AS at, r.regime, n.prompt FROM recording AS r
+JOIN notice_receipt AS n ON n.id = r.announcement WHERE r.started_at >= ?
+"""
+_DECISIONS = """
+SELECT d.id, d.at, d.allowed, count(*) AS conditions, sum(c.passed IS 1) AS passed FROM decision AS d
+JOIN decision_condition AS c ON c.decision = d.id WHERE d.at >= ? GROUP BY d.id
+"""
 _QUERIES: tuple[tuple[str, Callable[[Row], str]], ...] = (
     (
-        "SELECT c.id, c.started_at AS at, c.direction, c.resumes, p.number FROM call AS c"
-        " LEFT JOIN party AS p ON p.id = c.party WHERE c.started_at >= ?",
+        _CALLS,
         lambda row: (
             f"{row['direction']} call {row['id']}"
             + (f" of {mask(row['number'])}" if row["number"] else " without a number")
@@ -33,8 +44,7 @@ _QUERIES: tuple[tuple[str, Callable[[Row], str]], ...] = (
         ),
     ),
     (
-        "SELECT r.id, r.started_at AS at, r.regime, n.prompt FROM recording AS r"
-        " JOIN notice_receipt AS n ON n.id = r.announcement WHERE r.started_at >= ?",
+        _RECORDINGS,
         lambda row: f"recording armed, regime {row['regime']}, announced by {row['prompt']}",
     ),
     (
@@ -45,8 +55,7 @@ _QUERIES: tuple[tuple[str, Callable[[Row], str]], ...] = (
         ),
     ),
     (
-        "SELECT d.id, d.at, d.allowed, count(*) AS conditions, sum(c.passed IS 1) AS passed FROM decision AS d"
-        " JOIN decision_condition AS c ON c.decision = d.id WHERE d.at >= ? GROUP BY d.id",
+        _DECISIONS,
         lambda row: (
             f"decision: {'call back' if row['allowed'] else 'do not call back'},"
             f" {row['passed']} of {row['conditions']} conditions passed"

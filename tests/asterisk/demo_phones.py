@@ -176,5 +176,5 @@ async def _speech(language: str, text: str, file: Path) -> None:
         os.close(read)
         os.close(write)
     _, words = await asyncio.wait_for(sox.communicate(), PATIENCE_S)
-    if await speaker.wait() or sox.returncode or not file.stat().st_size:
+    if await speaker.wait() or sox.returncode:
         raise PhoneError(f"espeak-ng and sox did not make {file.name} in {language}: {words.decode()[-300:]}")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import textwrap
 import time
 from dataclasses import dataclass
 from enum import StrEnum
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 HOLD_S = 0.5
 """A line waits so long for facts from the other source that are older than it."""
+INDENT = 33
+"""Where the words of a line begin."""
 LEGEND = "    C customer   O oddzwon   A agent      ┊ rings   │ on the line   ═ bridged   ╳ cut off"
 
 
@@ -93,14 +95,9 @@ class Timeline:
         before = self._picture(line)
         self._turn(line.turn)
         picture = before if line.turn in _ENDS else self._picture(line)
-        row = Table.grid(padding=(0, 2))
-        row.add_column(width=9, justify="right", no_wrap=True)
-        row.add_column(width=11, no_wrap=True)
-        row.add_column(width=8, no_wrap=True)
-        row.add_column(overflow="fold")
-        colour = _COLOURS[line.who]
-        row.add_row(f"{line.at - self.began:8.2f}", picture, Text(line.who.value, style=colour), Text(line.what))
-        self._console.print(row)
+        words = textwrap.wrap(line.what, max(self._console.width - INDENT, 30))
+        head = Text.assemble(f"{line.at - self.began:9.2f}  ", picture, "  ", (f"{line.who:<9}", _COLOURS[line.who]))
+        self._console.print(Text.assemble(head, f"\n{' ' * INDENT}".join(words)), soft_wrap=True)
 
     def _picture(self, line: Line) -> Text:
         cells = [self._customer, *(self._link * 9), self._agent]

@@ -25,7 +25,7 @@ class LabError(Exception):
 
 
 class Lab:
-    """The lab on ``net``, such as 127.0.100."""
+    """The lab on ``net``, such as 127.0.100. ``expected_pid`` is the service's, unless a test has ended it."""
 
     def __init__(self, net: str) -> None:
         self.net = net
@@ -34,6 +34,7 @@ class Lab:
         self.config = self.state / "oddzwon.toml"
         self.log = self.state / "oddzwon.log"
         self.recordings = self.state / "recordings"
+        self.expected_pid: int | None = None
 
     # --- up and down ------------------------------------------------------------------------------------------------
 
@@ -53,6 +54,7 @@ class Lab:
         if status:
             msg = f"docker/lab up ended with {status}:\n{words}"
             raise LabError(msg)
+        self.expected_pid = self.service_pid
 
     @property
     def service_pid(self) -> int | None:
@@ -70,11 +72,13 @@ class Lab:
         if pid is None:
             msg = "the service is not running: there is nothing to signal"
             raise LabError(msg)
+        self.expected_pid = None
         os.kill(pid, number)
         await self.service_gone()
 
     async def service_gone(self, within: float = 20.0) -> None:
-        """Until the service's process has ended; raises TimeoutError."""
+        """Until the service's process has ended, as the test means it to; raises TimeoutError."""
+        self.expected_pid = None
         async with asyncio.timeout(within):
             while self.service_pid is not None:  # noqa: ASYNC110 - a process that is not our child tells nobody of its end
                 await asyncio.sleep(POLL_S)

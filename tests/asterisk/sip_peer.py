@@ -93,8 +93,7 @@ class Peer(asyncio.DatagramProtocol):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await asyncio.gather(*self._opening, return_exceptions=True)
-        await asyncio.gather(*(self._let_go(leg) for leg in self._legs.values()))
+        await self.hang_up()
         for timer in self._resend.values():
             timer.cancel()
         if self._transport is not None:
@@ -103,6 +102,11 @@ class Peer(asyncio.DatagramProtocol):
             for leg in self._legs.values():
                 if leg.fault is not None:
                     raise leg.fault
+
+    async def hang_up(self) -> None:
+        """Every call ends, whatever its state; the peer goes on answering."""
+        await asyncio.gather(*self._opening, return_exceptions=True)
+        await asyncio.gather(*(self._let_go(leg) for leg in self._legs.values()))
 
     async def _let_go(self, leg: Leg) -> None:
         try:

@@ -8,8 +8,7 @@ import pytest
 
 from tests.asterisk.bench import PL, TIE, Bench
 from tests.asterisk.observer import named
-from tests.asterisk.sip_leg import Leg
-from tests.asterisk.sip_peer import answers
+from tests.asterisk.sip_peer import answers, rings
 
 pytestmark = pytest.mark.asterisk
 
@@ -89,7 +88,7 @@ async def test_the_agents_network_vanishes(bench: Bench, number: str) -> None:
 
 async def test_the_caller_is_cut_off_in_the_queue(bench: Bench, number: str) -> None:
     for agent in bench.agents:
-        agent.script = nobody_answers
+        agent.script = rings()
     caller = await bench.in_menu(number)
     await caller.press("1")
     await bench.agents[0].rung(15.0)
@@ -103,7 +102,3 @@ async def test_the_caller_is_cut_off_in_the_queue(bench: Bench, number: str) -> 
     assert dropped["stage"] in ("queued", "connecting")
     assert dropped["ending"]["technical"] is True
     assert_tied_once(bench, number, dropped, resumed)
-
-
-async def nobody_answers(leg: Leg) -> None:
-    leg.ring()

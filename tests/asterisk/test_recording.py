@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.asterisk.bench import DE, Bench
+from tests.asterisk.sip_peer import rings
 
 pytestmark = pytest.mark.asterisk
 
@@ -60,7 +61,7 @@ async def test_key_7_at_the_announcement(bench: Bench, number: str) -> None:
 async def test_hung_up_in_the_queue_leaves_no_file(bench: Bench, number: str) -> None:
     before = files(bench)
     for peer in bench.agents:
-        peer.script = _rings
+        peer.script = rings()
     caller = await bench.in_menu(number)
     await caller.press("1")
     await bench.agents[0].rung(15.0)
@@ -69,10 +70,6 @@ async def test_hung_up_in_the_queue_leaves_no_file(bench: Bench, number: str) ->
     call = await bench.judged(await bench.logged(number))
     assert [r["state"] for r in call["recordings"]] == ["deleted"]
     assert files(bench) == before
-
-
-async def _rings(leg: Any) -> None:
-    leg.ring()
 
 
 async def test_german_silence_is_no_consent(bench: Bench, number: str) -> None:
@@ -109,9 +106,11 @@ async def test_german_key_1_consents(bench: Bench, number: str) -> None:
     assert seconds(bench, recording) > 1.0
 
 
-async def test_a_key_pressed_before_the_question_is_no_consent(bench: Bench, number: str) -> None:
-    """Two 1s in the menu: the second one is not an answer to a question that was not asked yet."""
-    caller = await bench.in_menu(number, DE)
+async def test_keys_pressed_before_the_question_are_no_consent(bench: Bench, number: str) -> None:
+    """Two 1s during layer 1: the first is the choice in the menu, the second no answer to a question not asked yet."""
+    caller = await bench.dial(number, DE)
+    await bench.prompt("L1")
+    await caller.hears_audio()
     await caller.press("11")
     await bench.prompt("REC_CONSENT")
     agent = await bench.answered_by(caller)
@@ -119,4 +118,6 @@ async def test_a_key_pressed_before_the_question_is_no_consent(bench: Bench, num
     await agent.ended()
 
     call = await bench.judged(await bench.logged(number))
+    assert call["menu_key"] == "1"
+    assert next(n["key"] for n in call["notices"] if n["prompt"] == "REC_CONSENT") is None
     assert call["recordings"] == []

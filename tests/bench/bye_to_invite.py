@@ -12,11 +12,12 @@ import os
 import re
 import statistics
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from tests.asterisk.lab import ROOT, Lab
+from tests.asterisk.sip_leg import Leg
 from tests.asterisk.sip_peer import Peer, answers
 
 NET = "127.0.120"
@@ -45,7 +46,8 @@ async def main(rounds: int) -> None:
         _print("the service, grace 0", served)
         print(f"ratio of the medians: {statistics.median(served) / statistics.median(bare):.2f}")  # noqa: T201 - a bench prints
     finally:
-        await asyncio.to_thread(lab.command, "clean")
+        if "ODDZWON_BENCH_KEEP" not in os.environ:
+            await asyncio.to_thread(lab.command, "clean")
 
 
 def _print(name: str, seconds: list[float]) -> None:
@@ -54,12 +56,12 @@ def _print(name: str, seconds: list[float]) -> None:
     print(f"{name:24} n={len(ms)} median {statistics.median(ms):.1f} ms, 95th percentile {p95:.1f} ms")  # noqa: T201 - a bench prints
 
 
-async def _bare(lab: Lab, carrier: Peer, rounds: int, numbers: itertools.count[int] | AsyncIterator[str]) -> list[float]:
+async def _bare(lab: Lab, carrier: Peer, rounds: int, numbers: Iterator[str]) -> list[float]:
     """The least a callback can take: Hangup seen, Originate sent; no verdict, no decision, no log."""
     reader, writer = await asyncio.open_connection(lab.asterisk, 5038)
     writer.write(b"Action: Login\r\nUsername: oddzwon\r\nSecret: oddzwon-lab\r\n\r\n")
     found: list[float] = []
-    for number in itertools.islice(numbers, rounds):  # type: ignore[call-overload]  # an iterator of numbers
+    for number in itertools.islice(numbers, rounds):
         caller = await carrier.invite(f"{DID}@{lab.asterisk}", from_number=number)
         await caller.answered()
         await caller.hears_audio()
@@ -81,11 +83,11 @@ async def _originate_on_hangup(reader: asyncio.StreamReader, writer: asyncio.Str
     )
 
 
-async def _time(carrier: Peer, caller: object, number: str) -> float:
+async def _time(carrier: Peer, caller: Leg, number: str) -> float:
     """From the BYE to the INVITE, in seconds; the callback is then refused, so that the next round may begin."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    bye = asyncio.create_task(caller.bye(reason=FAULT))  # type: ignore[attr-defined]  # a Leg
+    bye = asyncio.create_task(caller.bye(reason=FAULT))
     leg = await carrier.called(number, 20.0)
     took = loop.time() - began
     await bye
@@ -93,17 +95,22 @@ async def _time(carrier: Peer, caller: object, number: str) -> float:
     return took
 
 
-async def _served(lab: Lab, carrier: Peer, rounds: int, numbers: itertools.count[int] | AsyncIterator[str]) -> list[float]:
+async def _served(lab: Lab, carrier: Peer, rounds: int, numbers: Iterator[str]) -> list[float]:
     found: list[float] = []
-    for number in itertools.islice(numbers, rounds):  # type: ignore[call-overload]  # an iterator of numbers
+    for number in itertools.islice(numbers, rounds):
         caller = await carrier.invite(f"{DID}@{lab.asterisk}", from_number=number)
         await caller.answered()
         # in the queue by the default key, once the menu has been silent twice, or at once by the key pressed ahead
-        await lab.until("SELECT 1 FROM notice_receipt AS r JOIN call AS c ON c.id = r.call JOIN party AS p ON p.id ="
-                        " c.party WHERE p.number = ? AND r.prompt = 'L1'", number)
+        await lab.until(
+            "SELECT 1 FROM notice_receipt AS r JOIN call AS c ON c.id = r.call JOIN party AS p ON p.id ="
+            " c.party WHERE p.number = ? AND r.prompt = 'L1'",
+            number,
+        )
         await caller.press("1")
-        await lab.until("SELECT 1 FROM call AS c JOIN party AS p ON p.id = c.party WHERE p.number = ?"
-                        " AND c.stage = 'talking'", number)
+        await lab.until(
+            "SELECT 1 FROM call AS c JOIN party AS p ON p.id = c.party WHERE p.number = ? AND c.stage = 'talking'",
+            number,
+        )
         found.append(await _time(carrier, caller, number))
     return found
 

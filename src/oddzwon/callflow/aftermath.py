@@ -9,7 +9,7 @@ import structlog
 
 from oddzwon.callflow import recording
 from oddzwon.callflow.calls import LiveCall
-from oddzwon.callflow.dialfacts import known, redialled
+from oddzwon.callflow.dialfacts import known
 from oddzwon.callflow.dialling import CallbackRun, Dropped
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.domain.callback import Callback, Due
@@ -42,7 +42,7 @@ async def after_call(board: Switchboard, live: LiveCall) -> None:
             return
         if not await _write_ending(board, live, live.id, ending):
             return
-        await recording.finish(board, live)
+        board.spawn(recording.finish(board, live), f"aftermath-recordings-{live.call.leg}")
         await decide_call(board, live, live.id, ending)
     except LogError as error:
         board.alarms.raise_("log-unwritable", str(error))
@@ -155,14 +155,12 @@ async def _write_decision(board: Switchboard, call: str, decision: Decision) -> 
 
 async def _facts(board: Switchboard, live: LiveCall, call: str, ending: Ending) -> CallFacts:
     log, party = board.log, live.party
-    other_open = objected = restricted = came_back = None
+    standing = objected_in_call = None
     if party is not None:
-        key = party.number_key
-        objected = await known(board, log.objected(key, ObjectionScope.CALLBACK))
-        restricted = await known(board, log.restricted(key))
-        came_back = await redialled(board, key, ending.lost_at, call)
-        other_open = await _another_open(board, key)
-    in_register = await known(board, log.objected_in_call(call, ObjectionScope.CALLBACK))
+        standing = await known(board, log.standing(party.number_key, call, ending.lost_at))
+        objected_in_call = standing.objected_in_call if standing else None
+    else:
+        objected_in_call = await known(board, log.objected_in_call(call, ObjectionScope.CALLBACK))
     return CallFacts(
         direction=live.call.direction,
         technical=ending.technical,
@@ -173,24 +171,16 @@ async def _facts(board: Switchboard, live: LiveCall, call: str, ending: Ending) 
         number=live.number,
         lost_at=ending.lost_at,
         call_had_callback=live.call.direction is Direction.CALLBACK,
-        other_callback_open=other_open,
+        other_callback_open=standing.callback_open if standing else None,
         earlier_dials=0,  # each drop is an interruption of its own, with its own bounds
         earlier_answers=0,
         purpose=Purpose.RESUME,
-        objected=objected,
-        objected_in_call=True if live.objected else in_register,
-        restricted=restricted,
-        redialled=came_back,
+        objected=standing.objected if standing else None,
+        objected_in_call=True if live.objected else objected_in_call,
+        restricted=standing.restricted if standing else None,
+        redialled=standing.redialled if standing else None,
         notice_known=await _notice_known(board, live),
     )
-
-
-async def _another_open(board: Switchboard, number_key: str) -> bool | None:
-    try:
-        return await board.log.open_callback_for(number_key) is not None
-    except LogError as error:
-        board.alarms.raise_("log-unreadable", str(error))
-        return None
 
 
 async def _notice_known(board: Switchboard, live: LiveCall) -> bool | None:

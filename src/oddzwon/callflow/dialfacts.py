@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.domain.lawfulness import DialFacts, Gate, dial_gate
-from oddzwon.domain.rights import ObjectionScope
 from oddzwon.log.errors import LogError
 
 if TYPE_CHECKING:
@@ -25,29 +24,22 @@ async def known(board: Switchboard, question: Awaitable[T]) -> T | None:
         return None
 
 
-async def redialled(board: Switchboard, number_key: str, lost_at: int, drop: str) -> bool | None:
-    """Whether an inbound call of the number began after ``lost_at``."""
-    try:
-        return await board.log.inbound_after(number_key, lost_at, other_than=drop) is not None
-    except LogError as error:
-        board.alarms.raise_("log-unreadable", str(error))
-        return None
-
-
 async def gate_for(board: Switchboard, run: CallbackRun, agent_free: bool) -> Gate:
     """The dial gate's answer for the next INVITE of this callback."""
-    key, drop = run.party.number_key, run.drop
-    lost_at = drop.lost_at
+    drop, lost_at = run.drop, run.drop.lost_at
+    standing = None
+    if lost_at is not None:
+        standing = await known(board, board.log.standing(run.party.number_key, drop.id, lost_at))
     facts = DialFacts(
         lost_at=lost_at,
         dials=run.state.dials,
         answers=run.state.answers,
         earlier_dials=0,  # each drop is an interruption of its own, with its own bounds
         earlier_answers=0,
-        objected=await known(board, board.log.objected(key, ObjectionScope.CALLBACK)),
-        objected_in_call=await known(board, board.log.objected_in_call(drop.id, ObjectionScope.CALLBACK)),
-        restricted=await known(board, board.log.restricted(key)),
-        redialled=None if lost_at is None else await redialled(board, key, lost_at, drop.id),
+        objected=standing.objected if standing else None,
+        objected_in_call=standing.objected_in_call if standing else None,
+        restricted=standing.restricted if standing else None,
+        redialled=standing.redialled if standing else None,
         agent_free=agent_free,
     )
     return dial_gate(facts, board.choices.policy, board.now())

@@ -170,8 +170,12 @@ class CallbackRun:
         if dial is not None and isinstance(event, GateOpen):
             await self._dial(dial, after)
             return
-        await self._write(before, after, event, commands)
         self.state = after
+        if after.state is CallbackState.RESERVING:
+            # no phone hangs on this one: it is in the log before the attempt that follows, by the writer's order
+            self._board.spawn(self._write(before, after, event, commands), f"reserving-{self.id}")
+        else:
+            await self._write(before, after, event, commands)
         _log.info("callback", id=self.id, state=after.state.value)
         for command in commands:
             await self._perform(command)

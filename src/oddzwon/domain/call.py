@@ -198,9 +198,6 @@ def _without_agent(call: Call, leg: LegId) -> Call:
     return replace(call, agents=MappingProxyType(agents), bridges=MappingProxyType(bridges), stage=stage)
 
 
-_ASYNCGOTO: Final = 2  # moves a channel, ends nothing (SoftHangup.ASYNCGOTO)
-
-
 def _ending(call: Call) -> bool:
     """Whether the caller's leg is being ended already: Asterisk gives the ringing agents up before it says Hangup."""
     for event in call.journal:

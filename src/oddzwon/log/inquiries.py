@@ -12,7 +12,18 @@ from typing import TypeVar
 from oddzwon.domain.events import Instant
 from oddzwon.log import reading
 from oddzwon.log.reader import Reader
-from oddzwon.log.records import AttemptRow, CallRow, Counts, Drop, Ending, Fact, OpenCallback, Receipt, Unjudged
+from oddzwon.log.records import (
+    AttemptRow,
+    CallRow,
+    Counts,
+    Drop,
+    Ending,
+    Fact,
+    OpenCallback,
+    Receipt,
+    Standing,
+    Unjudged,
+)
 
 T = TypeVar("T")
 
@@ -85,6 +96,10 @@ class Inquiries:
     async def callback_of(self, call: str) -> str | None:
         """The id of the callback for this dropped call: there is at most one."""
         return await self._read(lambda db: reading.callback_of(db, call))
+
+    async def standing(self, number_key: str, call: str, lost_at: Instant) -> Standing:
+        """What stands for or against calling this number back after ``call`` was lost at ``lost_at``, of one moment."""
+        return await self._read(lambda db: reading.standing(db, number_key, call, lost_at))
 
     async def objected(self, number_key: str, scope: str) -> bool:
         """Whether an objection of this scope stands in the register."""

@@ -21,6 +21,7 @@ from oddzwon.log.records import (
     Fact,
     OpenCallback,
     Receipt,
+    Standing,
     Unjudged,
 )
 from oddzwon.log.tables import one_of
@@ -192,6 +193,16 @@ def inbound_after(db: Connection, number_key: str, instant: Instant, other_than:
         (number_key, instant, other_than),
     ).fetchone()
     return None if row is None else str(row[0])
+
+
+def standing(db: Connection, number_key: str, call: str, lost_at: Instant) -> Standing:
+    return Standing(
+        objected=objected(db, number_key, "callback"),
+        objected_in_call=objected_in_call(db, call, "callback"),
+        restricted=restricted(db, number_key),
+        redialled=inbound_after(db, number_key, lost_at, call) is not None,
+        callback_open=open_callback_for(db, number_key) is not None,
+    )
 
 
 def recent_drop_for(db: Connection, number_key: str, since: Instant) -> Drop | None:

@@ -194,6 +194,21 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands for or against calling a number back, all of one moment.
+
+    ``objected`` and ``restricted``: the registers; ``objected_in_call``: key 8 in the dropped call; ``redialled``: an
+    inbound call began after the loss; ``callback_open``: a callback to the number is not final.
+    """
+
+    objected: bool
+    objected_in_call: bool
+    restricted: bool
+    redialled: bool
+    callback_open: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Unjudged:
     """A call that still needs its end, its verdict or its decision: what a crash may leave behind."""
 

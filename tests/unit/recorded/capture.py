@@ -1,0 +1,75 @@
+"""A recorded manager session, heard again through the real parser, translation and register of calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from oddzwon.asterisk.ami_wire import AmiEvent, AmiSplitter, event_name, parse_event
+from oddzwon.asterisk.translate import WANTED, Arrival, OfCall, OriginateAnswer, Translated, translate
+from oddzwon.callflow.calls import Calls, LiveCall
+from oddzwon.domain.call import Call, CallCommand, SettleDue
+from oddzwon.domain.events import CallEvent, Direction
+
+FOLDER = Path(__file__).parent
+NAMES = sorted(path.stem for path in FOLDER.glob("*.ami"))
+READ_BYTES = 1_000  # no multiple of anything: messages and their ends are split over reads
+
+
+def messages(name: str) -> Iterator[bytes]:
+    """The complete messages, as the adapter's splitter cuts them from the stream."""
+    data = (FOLDER / f"{name}.ami").read_bytes()
+    splitter = AmiSplitter(max_message_bytes=65_536)
+    for start in range(0, len(data), READ_BYTES):
+        yield from splitter.feed(data[start : start + READ_BYTES])
+
+
+def events(name: str) -> list[AmiEvent]:
+    """The events that the service asks for, in order."""
+    wanted = {word.encode() for word in WANTED}
+    return [parse_event(m, arrived=0.0) for m in messages(name) if event_name(m) in wanted]
+
+
+def facts(name: str) -> list[Translated]:
+    """What they mean to us."""
+    return [fact for event in events(name) if (fact := translate(event)) is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The call of a recording after its end: its state before the first event, those events, and what was to be done."""
+
+    began: Call
+    call: Call
+    events: tuple[CallEvent, ...]
+    commands: tuple[CallCommand, ...]
+
+
+def replay(name: str) -> Replayed:
+    """The recording's one call, followed as the watch follows it: by its leg, else by its Linkedid.
+
+    A callback's call begins where our flow would receive it: when it was answered. A call that never reached the
+    dialplan (caller-cancel) begins with its first event.
+    """
+    calls = Calls()
+    live: LiveCall | None = None
+    began: Call | None = None
+    heard: list[CallEvent] = []
+    done: list[CallCommand] = []
+    for fact in facts(name):
+        match fact:
+            case Arrival(linked=linked, leg=leg, at=at, did=did):
+                live = calls.receive(linked, leg, at, Direction.INBOUND, did)
+            case OriginateAnswer(leg=leg, success=True, at=at):
+                live = calls.receive(leg, leg, at, Direction.CALLBACK, None)
+            case OfCall(linked=linked, event=event) if name == "caller-cancel" and live is None:
+                live = calls.receive(linked, linked, event.at, Direction.INBOUND, None)
+        began = began or (live.call if live else None)
+        if isinstance(fact, OfCall) and calls.find(fact.linked, getattr(fact.event, "leg", "")) is live is not None:
+            heard.append(fact.event)
+            done += live.advance(fact.event)
+    assert live is not None, f"{name}: no call in it"
+    assert began is not None
+    done += live.advance(SettleDue(live.call.ended_at or 0))
+    return Replayed(began, live.call, tuple(heard), tuple(done))
