@@ -59,9 +59,8 @@ class Teller:
             elif state == "Up":
                 yield Line(when(seen), Who.AGENT, f"{agent[1]} answers", Turn.AGENT_UP)
         elif seen["Channel"] in self._outbound:
-            number = mask(seen["ConnectedLineNum"]) if state == "Ringing" else ""
             if state == "Ringing":
-                yield Line(when(seen), Who.CUSTOMER, f"the telephone of {number} rings", Turn.CUSTOMER_RINGS)
+                yield Line(when(seen), Who.CUSTOMER, "his telephone rings", Turn.CUSTOMER_RINGS)
             elif state == "Up":
                 yield Line(when(seen), Who.CUSTOMER, "answers", Turn.CUSTOMER_UP)
         elif seen["Channel"].startswith(_CARRIER) and state == "Up":

@@ -26,6 +26,14 @@ _DECISIONS = """
 SELECT d.id, d.at, d.allowed, count(*) AS conditions, sum(c.passed IS 1) AS passed FROM decision AS d
 JOIN decision_condition AS c ON c.decision = d.id WHERE d.at >= ? GROUP BY d.id
 """
+_ENDINGS = """
+SELECT e.*, (SELECT group_concat(v.fact, '; ') FROM ending_evidence AS v WHERE v.ending = e.id) AS evidence
+FROM ending AS e WHERE e.at >= ?
+"""
+_ATTEMPTS = """
+SELECT a.*, p.number FROM attempt AS a JOIN callback AS b ON b.id = a.callback
+LEFT JOIN party AS p ON p.id = b.party WHERE a.at >= ?
+"""
 _QUERIES: tuple[tuple[str, Callable[[Row], str]], ...] = (
     (
         _CALLS,
@@ -48,10 +56,10 @@ _QUERIES: tuple[tuple[str, Callable[[Row], str]], ...] = (
         lambda row: f"recording armed, regime {row['regime']}, announced by {row['prompt']}",
     ),
     (
-        "SELECT e.* FROM ending AS e WHERE e.at >= ?",
+        _ENDINGS,
         lambda row: (
             f"verdict: ended by {row['party']}, {_fault(row['technical'])},"
-            f" confidence {row['confidence'] or '–'}, while {row['stage']} ({row['rule']})"
+            f" confidence {row['confidence'] or '–'}, while {row['stage']}: {row['evidence']}"
         ),
     ),
     (
@@ -62,8 +70,8 @@ _QUERIES: tuple[tuple[str, Callable[[Row], str]], ...] = (
         ),
     ),
     (
-        "SELECT a.* FROM attempt AS a WHERE a.at >= ?",
-        lambda row: f"attempt {row['n']} committed, before anything leaves: {row['channel_id']}",
+        _ATTEMPTS,
+        lambda row: f"attempt {row['n']} to {mask(row['number'] or '')} committed, before any INVITE leaves",
     ),
     (
         "SELECT e.* FROM callback_event AS e WHERE e.at >= ?",

@@ -79,7 +79,9 @@ class Timeline:
 
     def add(self, line: Line) -> None:
         """Something happened."""
-        heapq.heappush(self._waiting, (line.at, next(self._count), line))
+        # the log's times are cut to milliseconds: what it notes must not seem to come before what it notes
+        order = line.at + (0.001 if line.who is Who.LOG else 0.0)
+        heapq.heappush(self._waiting, (order, next(self._count), line))
 
     def show(self, *, all_of_it: bool = False) -> None:
         """Print what has waited long enough."""

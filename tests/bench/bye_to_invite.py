@@ -78,8 +78,8 @@ async def _originate_on_hangup(reader: asyncio.StreamReader, writer: asyncio.Str
         if message.startswith(b"Event: Hangup\r\n") and b"Channel: PJSIP/carrier" in message:
             break
     writer.write(
-        f"Action: Originate\r\nChannel: PJSIP/{number}@carrier\r\nContext: oddzwon-callback\r\nExten: s\r\nPriority: 1\r\n"
-        f"CallerID: <{DID}>\r\nAsync: true\r\nTimeout: 5000\r\n\r\n".encode()
+        f"Action: Originate\r\nChannel: PJSIP/{number}@carrier\r\nContext: oddzwon-callback\r\nExten: s\r\n"
+        f"Priority: 1\r\nCallerID: <{DID}>\r\nAsync: true\r\nTimeout: 5000\r\n\r\n".encode()
     )
 
 
@@ -137,7 +137,7 @@ async def _service(lab: Lab) -> AsyncIterator[None]:
 
 async def _appears(path: Path, process: asyncio.subprocess.Process) -> None:
     async with asyncio.timeout(30):
-        while not path.exists():  # noqa: ASYNC110 - a file tells nobody of its coming
+        while not await asyncio.to_thread(path.exists):
             if process.returncode is not None:
                 msg = f"the service ended with {process.returncode}; see bench.log beside {path}"
                 raise RuntimeError(msg)

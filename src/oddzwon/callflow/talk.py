@@ -13,6 +13,7 @@ from oddzwon.asterisk.errors import AgiHangup
 from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.domain.notice import Ended, NoticeReceipt, receipt
+from oddzwon.domain.recording import HEARD_MS
 from oddzwon.log.errors import LogError
 from oddzwon.log.records import Receipt
 from oddzwon.prompts.errors import PromptError
@@ -32,11 +33,15 @@ ANY_KEY = "0123456789*#"
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What became of a prompt. ``row`` is the receipt's id in the log; None: not logged, so nothing may rely on it."""
+    """What became of a prompt. ``row`` is the receipt's id in the log; None: not logged, so nothing may rely on it.
+
+    ``too_soon``: a key stopped it before anybody could have heard it, and does not count.
+    """
 
     receipt: NoticeReceipt | None
     row: int | None
     key: str | None
+    too_soon: bool = False
 
 
 NOTHING_SAID = Said(None, None, None)
@@ -60,17 +65,21 @@ class Talk:
     async def ask(self, key: PromptKey, variant: str | None, *, keys: str, wait_ms: int) -> Said:
         """Play a question and wait for one of ``keys``, during it or after: the receipt carries that key.
 
-        Keys pressed before the question began do not count (consent is an act of its own).
+        Keys pressed before the question could be heard do not count (consent is an act of its own): it is asked again.
         """
         prompt = self._find(key, variant)
-        return NOTHING_SAID if prompt is None else await self.play(prompt, keys=keys, wait_ms=wait_ms)
+        if prompt is None:
+            return NOTHING_SAID
+        said = await self.play(prompt, keys=keys, wait_ms=wait_ms, deaf_ms=HEARD_MS)
+        return await self.play(prompt, keys=keys, wait_ms=wait_ms, deaf_ms=HEARD_MS) if said.too_soon else said
 
-    async def play(self, prompt: Prompt, *, keys: str = "", wait_ms: int = 0) -> Said:
+    async def play(self, prompt: Prompt, *, keys: str = "", wait_ms: int = 0, deaf_ms: int = 0) -> Said:
         """Play this prompt, wait for a key if asked to, commit the receipt, and only then return (or raise)."""
         rate = 16_000 if await self._is_wideband() else 8_000
         self._keys_ahead_count(not keys)
         playback = await self.agi.stream_file(str(prompt.path), keys, sample_rate_hz=rate)
-        key: str | None = playback.key
+        too_soon = playback.key is not None and playback.played_ms < min(deaf_ms, prompt.full_ms)
+        key: str | None = None if too_soon else playback.key
         gone: AgiHangup | None = None
         if wait_ms and playback.ended is PlaybackEnd.FINISHED:
             try:
@@ -88,7 +97,7 @@ class Talk:
                 f"prompt-unplayable-{prompt.key}-{prompt.language}",
                 "run `oddzwon prompts build`; can Asterisk read it?",
             )
-        return Said(made, row, key)
+        return Said(made, row, key, too_soon)
 
     async def listen(self, wait_ms: int) -> str | None:
         """A key pressed ahead, else the next one within ``wait_ms``; None: silence."""

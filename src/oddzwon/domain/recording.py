@@ -73,6 +73,10 @@ class Retention:
         return self.days + 366 * self.years + (366 if self.to_year_end else 0)
 
 
+HEARD_MS: Final = 500
+"""Sooner than this into the question nobody can have heard what he would consent to: such a key belonged to what came
+before, as the second of a hasty double press in the menu does."""
+
 QUALITY_DEFAULT: Final = Retention(days=30)
 QUALITY_MAX_DAYS: Final = 90
 LEGAL_DEFAULT: Final = Retention(years=5)
@@ -271,6 +275,8 @@ def _will(
         own.add(announcement.key)
     if mode is Mode.KEYPRESS and (own is None or "1" not in own):
         return Verdict.UNKNOWN if own is None else Verdict.NO_CONSENT
+    if mode is Mode.KEYPRESS and announcement.played_ms < min(HEARD_MS, announcement.full_ms):
+        return Verdict.NO_CONSENT
     if regime is Regime.LEGAL:
         return None  # Art. 21 does not reach a legal obligation; who does not want it is offered another channel
     if objected is None or own is None:
