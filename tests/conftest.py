@@ -25,6 +25,7 @@ def no_blocking_call_on_the_loop(request: pytest.FixtureRequest) -> Iterator[Non
         yield
         return
     with blockbuster_ctx(scanned_modules="oddzwon") as blocks:
-        # one stat when the log is opened, before any call is taken
+        # one stat each when the log and the control socket are opened, before any call is taken
         blocks.functions["os.stat"].can_block_in("oddzwon/log/writer.py", "_identity")
+        blocks.functions["os.stat"].can_block_in("asyncio/unix_events.py", "create_unix_server")
         yield

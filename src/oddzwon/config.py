@@ -22,7 +22,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Language = Literal["pl", "cs", "de", "en"]
 PresetName = Literal["eu", "pl", "cz", "de"]
@@ -234,10 +233,8 @@ class Callbacks(_Section):
         return value
 
 
-class Settings(BaseSettings):
+class Settings(_Section):
     """Everything that the operator sets."""
-
-    model_config = SettingsConfigDict(extra="forbid", frozen=True)
 
     pbx: Name = Field("pbx1", description="Name of this PBX: systemname of its asterisk.conf.")
     trunk_endpoint: Name = Field("carrier", description="The trunk's PJSIP endpoint, for `oddzwon check`.")
@@ -273,6 +270,9 @@ class Settings(BaseSettings):
         except OSError as e:
             msg = f"ami.secret_file: {self.ami.secret_file}: {e.strerror}; let the service's user read it"
             raise ConfigError(msg) from e
+        except UnicodeDecodeError as e:
+            msg = f"ami.secret_file: {self.ami.secret_file}: no text in UTF-8; write the secret alone into it"
+            raise ConfigError(msg) from e
 
 
 def in_language(text: LocalText, language: str) -> str:
@@ -298,7 +298,7 @@ def load(path: Path) -> Settings:
     try:
         settings = Settings.model_validate(_anchor(data, path.absolute().parent))
     except ValidationError as e:
-        raise ConfigError("\n".join(_explain(path, error) for error in e.errors())) from e
+        raise ConfigError("\n".join(_explain(path, error) for error in _own_errors(e.errors()))) from e
     return settings
 
 
@@ -315,13 +315,33 @@ def _anchor(data: Any, folder: Path) -> Any:
     return [_anchor(v, folder) for v in data] if isinstance(data, list) else data
 
 
+def _own_errors(errors: Any) -> list[Any]:
+    """The mistakes themselves: a list whose only entry is wrong is not also too short."""
+    places = [error["loc"] for error in errors]
+    return [
+        error
+        for error in errors
+        if error["type"] != "too_short"
+        or not any(len(place) > len(error["loc"]) and place[: len(error["loc"])] == error["loc"] for place in places)
+    ]
+
+
+_QUOTABLE_IN_AMI = frozenset({"host", "port", "username", "ping_interval_s", "action_timeout_s"})
+
+
+def _may_be_quoted(error: Any, location: list[str]) -> bool:
+    """Whether the value may stand in a message: never a secret, nor what stands under a mistyped key."""
+    if error["type"] == "extra_forbidden" or not isinstance(error.get("input"), str | int | float | bool):
+        return False
+    return location[:1] != ["ami"] or location[-1] in _QUOTABLE_IN_AMI
+
+
 def _explain(path: Path, error: Any) -> str:
     """One mistake in one line: file, key, what is wrong, an example."""
     location = [str(part) for part in error["loc"]]
     key = ".".join(location) or "(whole file)"
     text = error["msg"].removeprefix("Value error, ")
-    shown = error.get("input")
-    given = f" (given: {shown!r})" if isinstance(shown, str | int | float | bool) and "secret" not in key else ""
+    given = f" (given: {error['input']!r})" if _may_be_quoted(error, location) else ""
     example = _example(location)
     hint = f"; for example {location[-1]} = {example}" if example else ""
     return f"{path}: {key}: {text}{given}{hint}"

@@ -34,6 +34,7 @@ from tests.asterisk.lab import ROOT, UP_S, Lab, LabError
 from tests.asterisk.observer import Observer
 
 _CLOCK = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2} ")
+_NET = re.compile(r"127\.(?!0\.0$)[0-9]{1,3}\.[0-9]{1,3}")
 LOOK_S = 0.1
 """How often the log and the observer's list are looked at for the timeline."""
 UNFINISHED = """
@@ -103,19 +104,32 @@ async def _progress(process: asyncio.subprocess.Process) -> deque[str]:
     return last
 
 
-async def tell(timeline: Timeline, teller: Teller, observer: Observer, log: LogWatch) -> None:
-    """Fill the timeline from both sources until cancelled."""
-    read = observer.mark()
-    while True:
-        for line in await log.lines():
-            timeline.add(line)
-        until = observer.mark()
-        for seen in observer.seen[read:until]:
-            for line in teller.lines(seen):
-                timeline.add(line)
-        read = until
-        timeline.show()
-        await asyncio.sleep(LOOK_S)
+class Telling:
+    """Fills the timeline from both sources: the observer's events and the log's rows."""
+
+    def __init__(self, timeline: Timeline, teller: Teller, observer: Observer, log: LogWatch) -> None:
+        self._timeline = timeline
+        self._teller = teller
+        self._observer = observer
+        self._log = log
+        self._read = observer.mark()
+
+    async def look(self) -> None:
+        """What is new in both; raises LogError."""
+        for line in await self._log.lines():
+            self._timeline.add(line)
+        until = self._observer.mark()
+        for seen in self._observer.seen[self._read : until]:
+            for line in self._teller.lines(seen):
+                self._timeline.add(line)
+        self._read = until
+        self._timeline.show()
+
+    async def go_on(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_S)
 
 
 async def perform(console: Console, lab: DemoLab, tongue: Tongue) -> list[Finding]:
@@ -131,20 +145,22 @@ async def perform(console: Console, lab: DemoLab, tongue: Tongue) -> list[Findin
         cast = Cast(lab, tongue, folder)
         stack.push_async_callback(cast.close)
         timeline = Timeline(console)
-        telling = asyncio.create_task(tell(timeline, Teller(await _texts(lab.state / "prompts")), observer, log))
+        telling = Telling(timeline, Teller(await _texts(lab.state / "prompts")), observer, log)
+        stack.callback(timeline.show, all_of_it=True)
+        looking = asyncio.create_task(telling.go_on())
+        playing = asyncio.create_task(Play(cast, observer, timeline.add).perform())
         try:
-            playing = asyncio.create_task(Play(cast, observer, timeline.add).perform())
-            await asyncio.wait({playing, telling}, return_when=asyncio.FIRST_COMPLETED)
-            if telling.done():
-                playing.cancel()
-                telling.result()
-            told = playing.result()
+            await asyncio.wait({playing, looking}, return_when=asyncio.FIRST_COMPLETED)
+            if looking.done():
+                looking.result()
+            told = await playing
             await lab.until(SETTLED, told.caller_leg)
         finally:
-            await asyncio.sleep(LOOK_S)  # the last facts are told, too
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
-            timeline.show(all_of_it=True)
+            for task in (playing, looking):
+                task.cancel()
+            await asyncio.gather(playing, looking, return_exceptions=True)
+        await telling.look()
+        timeline.show(all_of_it=True)
         rows = ties(lab, told)
         found = findings(rows, told, cast.customer.invites_received(), observer)
         if len(rows) == 1 and rows[0]["callback_call"]:
@@ -183,7 +199,10 @@ async def run(console: Console, lab: DemoLab, tongue: Tongue) -> int:
         )
         return 1
     finally:
-        await lab.shout("down")
+        try:
+            await lab.shout("down")
+        except LabError as error:
+            console.print(Text(f"the lab did not go down: {error}", style="bold red"))
     missing = [finding.what for finding in found if not finding.holds]
     if missing:
         console.print(Text(f"\nnot proven: {'; '.join(missing)}", style="bold red"))
@@ -200,9 +219,15 @@ def main() -> int:
     if tongue is None:
         sys.stderr.write(f"SPEAK={os.environ['SPEAK']}: the lab speaks {', '.join(TONGUES)}; e.g. make demo SPEAK=cs\n")
         return 2
+    net = os.environ.get("DEMO_NET") or "127.0.30"
+    if not _NET.fullmatch(net):
+        sys.stderr.write(
+            f"DEMO_NET={net}: needed is a loopback net of its own, such as 127.0.30 (127.0.0 is the lab's)\n"
+        )
+        return 2
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=140)
     try:
-        return asyncio.run(run(console, DemoLab(os.environ.get("DEMO_NET") or "127.0.30"), tongue))
+        return asyncio.run(run(console, DemoLab(net), tongue))
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.stderr.write("interrupted; the demo's phones and its lab are down\n")
         return 130

@@ -60,7 +60,7 @@ class Teller:
                 yield Line(when(seen), Who.AGENT, f"{agent[1]} answers", Turn.AGENT_UP)
         elif seen["Channel"] in self._outbound:
             if state == "Ringing":
-                yield Line(when(seen), Who.CUSTOMER, "his telephone rings", Turn.CUSTOMER_RINGS)
+                yield Line(when(seen), Who.CUSTOMER, "the telephone rings", Turn.CUSTOMER_RINGS)
             elif state == "Up":
                 yield Line(when(seen), Who.CUSTOMER, "answers", Turn.CUSTOMER_UP)
         elif seen["Channel"].startswith(_CARRIER) and state == "Up":

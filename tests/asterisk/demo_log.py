@@ -23,8 +23,10 @@ SELECT r.id, r.started_at AS at, r.regime, n.prompt FROM recording AS r
 JOIN notice_receipt AS n ON n.id = r.announcement WHERE r.started_at >= ?
 """
 _DECISIONS = """
-SELECT d.id, d.at, d.allowed, count(*) AS conditions, sum(c.passed IS 1) AS passed FROM decision AS d
-JOIN decision_condition AS c ON c.decision = d.id WHERE d.at >= ? GROUP BY d.id
+SELECT d.id, d.at, d.allowed, k.direction, count(*) AS conditions, sum(c.passed IS 1) AS passed,
+       group_concat(CASE WHEN c.passed IS 1 THEN NULL ELSE c.code END, ', ') AS refusals
+FROM decision AS d JOIN call AS k ON k.id = d.call JOIN decision_condition AS c ON c.decision = d.id
+WHERE d.at >= ? GROUP BY d.id
 """
 _ENDINGS = """
 SELECT e.*, (SELECT group_concat(v.fact, '; ') FROM ending_evidence AS v WHERE v.ending = e.id) AS evidence
@@ -65,8 +67,9 @@ _QUERIES: tuple[tuple[str, Callable[[Row], str]], ...] = (
     (
         _DECISIONS,
         lambda row: (
-            f"decision: {'call back' if row['allowed'] else 'do not call back'},"
+            f"decision on the {row['direction']} call: {'call back' if row['allowed'] else 'do not call back'},"
             f" {row['passed']} of {row['conditions']} conditions passed"
+            + (f", refused for {row['refusals']}" if row["refusals"] else "")
         ),
     ),
     (

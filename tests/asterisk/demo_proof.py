@@ -74,7 +74,7 @@ def _by_log(rows: list[Tie]) -> list[Finding]:
     )
     return [
         Finding(
-            "log: by its foreign keys, one callback with one attempt belongs to this drop",
+            "log: one callback, one attempt for this drop",
             one is not None,
             f"{len(callbacks)} callback(s), {len(rows)} attempt(s)",
         ),
@@ -84,7 +84,7 @@ def _by_log(rows: list[Tie]) -> list[Finding]:
             f"callback {one['state']}, attempt {one['attempt_state']}" if one else "–",
         ),
         Finding(
-            "log: the callback's own call hangs on that attempt and resumes the call that dropped",
+            "log: its call hangs on that attempt, resumes this call",
             linked,
             f"{one['callback_call']} resumes {one['resumes']}" if one else "–",
         ),
@@ -104,17 +104,17 @@ def _by_observer(rows: list[Tie], told: Told, observer: Observer) -> list[Findin
     agents = _agents(observer)
     return [
         Finding(
-            "pyst2: the caller's leg of the log was bridged with agent1's",
+            "pyst2: the log's caller leg and agent1 in one bridge",
             leg in first and len(first) == 2 and told.first.agent in agents,
             " ↔ ".join(sorted(first)) or "–",
         ),
         Finding(
-            "pyst2: the attempt's ChannelId was bridged with agent1's second leg",
+            "pyst2: the attempt's channel and agent1 in one bridge",
             channel in second and len(second) == 2 and told.second.agent in agents - {told.first.agent},
             " ↔ ".join(sorted(second)) or "–",
         ),
         Finding(
-            "pyst2: the service dialled no other channel",
+            "pyst2: no other channel was dialled to the carrier",
             _dialled(observer) == {channel},
             ", ".join(sorted(_dialled(observer))) or "none",
         ),

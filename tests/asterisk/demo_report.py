@@ -21,30 +21,30 @@ async def report(console: Console, lab: Lab, row: Tie, findings: list[Finding]) 
     """Print all of it; ``row`` is the tie."""
     dropped, called_back = await lab.call(row["call"]), await lab.call(row["callback_call"])
     gate = [dict(one) for one in lab.read(DIAL_GATE, row["attempt"])]
-    console.print()
-    console.print(_conditions("The decision, with every condition of the law", dropped["decision"]["conditions"]))
-    console.print()
-    console.print(_conditions("The dial gate: asked again just before the INVITE", gate))
-    console.print()
-    console.print(_tie(row, dropped))
-    console.print()
-    console.print(_receipts([("dropped call", dropped), ("callback", called_back)]))
-    console.print()
-    console.print(_recordings(lab, [("dropped call", dropped), ("callback", called_back)]))
-    console.print()
+    both = [("dropped call", dropped), ("callback", called_back)]
+    _titled(console, "The decision, with every condition of the law", _conditions(dropped["decision"]["conditions"]))
+    _titled(console, "The dial gate: asked again just before the INVITE", _conditions(gate))
+    _titled(console, "The tie, by the log's foreign keys", _tie(row, dropped))
+    _titled(console, "What was said, by receipt", _receipts(both))
+    _titled(console, "What was recorded, only after it was announced", _recordings(lab, both))
     proof(console, findings)
 
 
 def proof(console: Console, findings: list[Finding]) -> None:
     """Print what had to be true, and whether it is."""
-    table = _table("The proof", "", "what had to be true", "shown by")
+    table = _table("", "what had to be true", "shown by")
     for finding in findings:
         table.add_row(_mark(finding.holds), finding.what, Text(finding.shown_by))
-    console.print(table)
+    _titled(console, "The proof", table)
 
 
-def _conditions(title: str, conditions: list[Json]) -> Table:
-    table = _table(title, "", "condition", "evidence")
+def _titled(console: Console, title: str, part: Table | Tree) -> None:
+    console.print(Text(f"\n{title}", style="bold"))
+    console.print(part)
+
+
+def _conditions(conditions: list[Json]) -> Table:
+    table = _table("", "condition", "evidence")
     for one in conditions:
         passed = None if one["passed"] is None else bool(one["passed"])
         table.add_row(_mark(passed), one["code"], Text(one["evidence"]))
@@ -54,9 +54,8 @@ def _conditions(title: str, conditions: list[Json]) -> Table:
 def _tie(row: Tie, dropped: Json) -> Tree:
     ending = dropped["ending"]
     fault = "a fault" if ending["technical"] else "no fault"
-    tree = Tree(Text("The tie", style="bold"))
-    node = tree.add(Text(f"call {row['call']}  {dropped['number']} → {dropped['did']}, agent {row['agent']}"))
-    node = node.add(Text(f"ending {row['ending']}  by {row['party']}, {fault}, confidence {ending['confidence']}"))
+    tree = Tree(Text(f"call {row['call']}  {dropped['number']} → {dropped['did']}, agent {row['agent']}"))
+    node = tree.add(Text(f"ending {row['ending']}  by {row['party']}, {fault}, confidence {ending['confidence']}"))
     for fact in ending["evidence"]:
         node.add(Text(f"evidence: {fact['fact']}, {fact['at']}", style="dim"))
     node = node.add(Text(f"drop {row['drop_id']}"))
@@ -68,7 +67,7 @@ def _tie(row: Tie, dropped: Json) -> Tree:
 
 
 def _receipts(calls: list[tuple[str, Json]]) -> Table:
-    table = _table("What was said, by receipt", "in the", "prompt", "version", "sha256", "heard", "key", "complete")
+    table = _table("in the", "prompt", "version", "sha256", "heard", "key", "complete")
     for which, call in calls:
         for one in call["notices"]:
             heard = f"{one['played_ms'] / 1000:.1f} of {one['full_ms'] / 1000:.1f} s"
@@ -101,8 +100,8 @@ def _mark(holds: bool | None) -> Text:
     return Text("?", style="bold yellow") if holds is None else Text("✓", "green") if holds else Text("✗", "bold red")
 
 
-def _table(title: str, *columns: str) -> Table:
-    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+def _table(*columns: str) -> Table:
+    made = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
         made.add_column(column, overflow="fold")
     return made

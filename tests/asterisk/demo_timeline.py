@@ -16,7 +16,7 @@ HOLD_S = 0.5
 """A line waits so long for facts from the other source that are older than it."""
 INDENT = 33
 """Where the words of a line begin."""
-LEGEND = "    C customer   O oddzwon   A agent      ┊ rings   │ on the line   ═ bridged   ╳ cut off"
+LEGEND = "C customer  O oddzwon  A agent   ┊ rings  │ on the line  ═ bridged  ╳ cut off  ◆ written to the log"
 
 
 class Who(StrEnum):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from asterisk.manager import Event, Manager, ManagerException
 
+POLL_S = 0.1
 NOT_IN_USE = "1"
 """AST_DEVICE_NOT_INUSE (include/asterisk/devicestate.h)."""
 
@@ -69,6 +70,16 @@ class Observer:
             with contextlib.suppress(ValueError, ManagerException):
                 self._manager.close()
             self._manager = None
+
+    async def until_quiet(self, within: float = 15.0) -> None:
+        """Until Asterisk has no channel; raises TimeoutError."""
+        async with asyncio.timeout(within):
+            while await asyncio.to_thread(self._channels) != "0":
+                await asyncio.sleep(POLL_S)
+
+    def _channels(self) -> str:
+        assert self._manager is not None, "watch() comes first"
+        return str(self._manager.send_action({"Action": "CoreStatus"}).get_header("CoreCurrentCalls"))
 
     def mark(self) -> int:
         """The place after the newest event, for ``since``."""

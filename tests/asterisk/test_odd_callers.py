@@ -1,4 +1,8 @@
-"""Callers whose numbers and names are none, too long, foreign to ASCII, or an attempt to speak to the service itself."""
+"""Callers whose numbers and names are none, too long, foreign to ASCII, or words meant for the service itself.
+
+Asterisk unescapes the user part of a SIP URI, line ends too, and writes it as it is into its AMI events and into the
+headers of an AGI session [measured on 22.10.1].
+"""
 
 from __future__ import annotations
 
@@ -62,13 +66,48 @@ async def test_a_name_that_is_odd(bench: Bench, number: str, name: str) -> None:
 
 
 async def test_a_did_with_line_ends_in_it(bench: Bench, number: str) -> None:
+    """The AGI session's headers are broken by it: the service does not read on, the dialplan stands in for it."""
     caller = await bench.dial(number, f"{PL}%0D%0AEvent:%20Hangup%0D%0A")
-    await bench.prompt("MENU_OPTION")
-    await caller.press("1")
     agent = await bench.answered_by(caller)
-    await caller.bye()
+    await caller.bye("Q.850;cause=38")
     await agent.ended()
 
-    call = await bench.judged(await bench.logged(number))
+    arrived = await bench.observer.wait_for(told("OddzwonArrived"), since=bench.since)
+    row = await bench.lab.until("SELECT id FROM call WHERE leg = ?", arrived["Uniqueid"])
+    call = await bench.judged(row["id"])
     assert call["did"] == PL
-    assert call["menu_key"] == "1"
+    assert call["recordings"] == []
+    assert call["decision"]["allowed"] is False
+    assert bench.carrier.invites == []
+
+
+FORGED = {
+    "shutdown": "%0D%0A%0D%0AEvent:%20Shutdown%0D%0AShutdown:%20Cleanly%0D%0A%0D%0A",
+    "shutdown-with-privilege": "%0D%0A%0D%0AEvent:%20Shutdown%0D%0APrivilege:%20system,all%0D%0A%0D%0A",
+    "hangup-of-the-other": "%0D%0A%0D%0AEvent:%20Hangup%0D%0AUniqueid:%20{leg}%0D%0ACause:%2038%0D%0A%0D%0A",
+    "other-uniqueid": "%0D%0AUniqueid:%20{leg}%0D%0ACause:%2038",
+}
+
+
+@pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED.keys())
+async def test_a_caller_forges_events_about_another_call(bench: Bench, number: str, forged: str) -> None:
+    """A stranger's From must not make somebody else's plain ending look like a fault, nor end his call in the log."""
+    victim, agent = await bench.talks(number)
+    arrived = await bench.observer.wait_for(told("OddzwonArrived"), since=bench.since)
+    stranger = await bench.carrier.invite(
+        f"{PL}@{bench.lab.asterisk}",
+        from_number="",
+        from_header=f"<sip:1{forged.format(leg=arrived['Uniqueid'])}@carrier.example>",
+    )
+    await stranger.answered()
+    await stranger.hears_audio()
+    await stranger.bye()
+    await victim.hears(agent)
+    assert not bench.lab.read("SELECT 1 FROM call WHERE leg = ? AND ended_at IS NOT NULL", arrived["Uniqueid"])
+
+    await victim.bye()
+    await agent.ended()
+    call = await bench.judged(await bench.logged(number))
+    assert (call["ending"]["party"], call["ending"]["technical"]) == ("caller", False)
+    assert call["decision"]["refusals"] == ["NO_TECH_EVIDENCE"]
+    assert bench.carrier.invites == []

@@ -209,7 +209,6 @@ def test_recorded_events_are_understood(name: str) -> None:
             assert translate(event) is not None or event.name in silent, event.fields
 
 
-@pytest.mark.xfail(strict=True, reason="ami_wire: the message after an empty line too many is not recognised")
 def test_an_empty_line_too_many_swallows_no_event() -> None:
     """TestEvent of an Asterisk built with its test framework (Debian's) ends so: the next event must still be heard."""
     loose = [m for name in NAMES for m in messages(name) if m.startswith(b"\r\n")]

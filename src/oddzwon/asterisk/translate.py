@@ -142,8 +142,8 @@ Translated: TypeAlias = (
 def translate(event: AmiEvent) -> Translated | None:
     """What the event means to us; None: nothing."""
     handler = _HANDLERS.get(event.name)
-    if handler is None or not event.repeated.keys() <= _MAY_REPEAT:
-        return None  # Asterisk says nothing twice in one event: a caller's name or number has forged a header
+    if handler is None or not _genuine(event):
+        return None
     try:
         return handler(event.fields, int(event.at * 1000))
     except (KeyError, ValueError, OverflowError):
@@ -151,6 +151,14 @@ def translate(event: AmiEvent) -> Translated | None:
 
 
 _MAY_REPEAT: Final = frozenset({"ChanVariable", "DestChanVariable", "Variable"})
+
+
+def _genuine(event: AmiEvent) -> bool:
+    """Whether Asterisk itself said all of it, and no caller's name or number with line ends in it.
+
+    Asterisk gives the event's class right after its name (main/manager.c), and says nothing twice in one event.
+    """
+    return list(event.fields)[1:2] == ["Privilege"] and event.repeated.keys() <= _MAY_REPEAT
 
 
 def _number(value: str | None) -> int | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from phonenumbers import SUPPORTED_REGIONS
+
 from oddzwon.callflow.recording import recording_retention_of, variant_of
 from oddzwon.callflow.switchboard import Choice, Choices, Line
 from oddzwon.config import ConfigError, Did, MenuOption, Settings, in_language
@@ -83,10 +85,13 @@ def countries(names: Iterable[str]) -> frozenset[str]:
     for name in names:
         if name == "EU_EEA":
             found |= EU_EEA
-        elif len(name) == 2 and name.isascii() and name.isupper():
+        elif name in SUPPORTED_REGIONS:
             found.add(name)
         else:
-            msg = f'callbacks.countries: {name!r} is neither EU_EEA nor a two-letter code; for example ["EU_EEA", "GB"]'
+            msg = (
+                f"callbacks.countries: {name!r} is neither EU_EEA nor a country's code of ISO 3166-1 (GB, not UK); "
+                'for example ["EU_EEA", "GB"]'
+            )
             raise ConfigError(msg)
     return frozenset(found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import asdict
 
 import structlog
@@ -40,14 +41,24 @@ async def after_call(board: Switchboard, live: LiveCall) -> None:
         if live.id is None:
             _log.error("ending not logged: the call could not be written", leg=live.call.leg)
             return
-        if not await _write_ending(board, live, live.id, ending):
-            return
-        board.spawn(recording.finish(board, live), f"aftermath-recordings-{live.call.leg}")
-        await decide_call(board, live, live.id, ending)
+        # the writer keeps the order: while the ending is on its way to the disk, the decision's facts are read
+        written = asyncio.create_task(_concluded(board, live, live.id, ending))
+        try:
+            await decide_call(board, live, live.id, ending, written)
+        finally:
+            await written
     except LogError as error:
         board.alarms.raise_("log-unwritable", str(error))
     finally:
         board.calls.forget(live)
+
+
+async def _concluded(board: Switchboard, live: LiveCall, call: str, ending: Ending) -> bool:
+    """Write the ending, then what became of the recordings; False: the call was judged before."""
+    written = await _write_ending(board, live, call, ending)
+    if written:
+        await recording.finish(board, live)
+    return written
 
 
 async def _flow_over(live: LiveCall) -> None:
@@ -114,8 +125,11 @@ def _fact(event: CallEvent) -> records.Fact:
     return records.Fact(event.at, type(event).__name__, getattr(event, "leg", None), data)
 
 
-async def decide_call(board: Switchboard, live: LiveCall, call: str, ending: Ending) -> None:
-    """The decision: at once where a refusal is certain, else after the grace, when all is read anew."""
+async def decide_call(board: Switchboard, live: LiveCall, call: str, ending: Ending, written: Awaitable[bool]) -> None:
+    """The decision: at once where a refusal is certain, else after the grace, when all is read anew.
+
+    ``written`` tells whether the ending is in the log; a call that was judged before is not decided again.
+    """
     policy = board.choices.policy
     facts = await _facts(board, live, call, ending)
     if not certain_refusals(facts, policy) and board.choices.grace_ms:
@@ -125,6 +139,8 @@ async def decide_call(board: Switchboard, live: LiveCall, call: str, ending: End
         try:
             callback = await _write_decision(board, call, decide(facts, policy, board.now()))
         except LogRefused as error:
+            if not await written:
+                return
             # an objection, or another callback to the number, came in this very moment: decide on what is true now
             _log.info("decision refused by the log", call=call, rule=error.rule)
             facts = await _facts(board, live, call, ending)
@@ -201,7 +217,7 @@ def receipt_of(row: records.Receipt) -> NoticeReceipt:
 
 async def begin(board: Switchboard, live: LiveCall, call: str, callback: str) -> None:
     """Start the callback that the log now holds."""
-    row = await board.log.call(call)
+    row = await board.log.call(call)  # its number is gone if it was erased in this very moment
     if row is None or row.lost_at is None or live.party is None or live.line is None:
         return  # erased in this very moment: nobody is left to be called
     assert isinstance(live.number, Number)  # noqa: S101 - a positive decision needs a valid number

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.domain.lawfulness import DialFacts, Gate, dial_gate
 from oddzwon.log.errors import LogError
+from oddzwon.log.records import Standing
 
 if TYPE_CHECKING:
     from oddzwon.callflow.dialling import CallbackRun
@@ -24,14 +25,17 @@ async def known(board: Switchboard, question: Awaitable[T]) -> T | None:
         return None
 
 
-async def gate_for(board: Switchboard, run: CallbackRun, agent_free: bool) -> Gate:
+async def standing_of(board: Switchboard, run: CallbackRun) -> Standing | None:
+    """What stands for or against this callback now; None: not known."""
+    if run.drop.lost_at is None:
+        return None
+    return await known(board, board.log.standing(run.party.number_key, run.drop.id, run.drop.lost_at))
+
+
+def gate_for(board: Switchboard, run: CallbackRun, standing: Standing | None, agent_free: bool) -> Gate:
     """The dial gate's answer for the next INVITE of this callback."""
-    drop, lost_at = run.drop, run.drop.lost_at
-    standing = None
-    if lost_at is not None:
-        standing = await known(board, board.log.standing(run.party.number_key, drop.id, lost_at))
     facts = DialFacts(
-        lost_at=lost_at,
+        lost_at=run.drop.lost_at,
         dials=run.state.dials,
         answers=run.state.answers,
         earlier_dials=0,  # each drop is an interruption of its own, with its own bounds

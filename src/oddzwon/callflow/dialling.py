@@ -13,7 +13,7 @@ from oddzwon.asterisk import variables
 from oddzwon.asterisk.dialstring import UnsafeDialString, caller_id, trunk_dial_string
 from oddzwon.asterisk.errors import AmiError, AmiFateUnknown, AmiNotSent
 from oddzwon.callflow import failpoints
-from oddzwon.callflow.dialfacts import gate_for
+from oddzwon.callflow.dialfacts import gate_for, standing_of
 from oddzwon.callflow.switchboard import Choice, Line, Switchboard
 from oddzwon.domain import callback as machine
 from oddzwon.domain.callback import (
@@ -144,7 +144,6 @@ class CallbackRun:
     async def run(self) -> None:
         """Until the callback is final."""
         board = self._board
-        board.spawn(self._prepare_greeting(), f"greeting-{self.id}")
         self._later((self.state.lapse_at - board.now()) / 1000, lambda: self.stop(Stop.EXPIRED))
         try:
             while not self.state.state.final:
@@ -220,8 +219,10 @@ class CallbackRun:
 
     async def _ask_gate(self) -> None:
         board = self._board
-        agent = await board.agents.reserve(self.id, self.choice.queue, self.preferred_agent)
-        self._gate = await gate_for(board, self, agent is not None)
+        agent, standing = await asyncio.gather(
+            board.agents.reserve(self.id, self.choice.queue, self.preferred_agent), standing_of(board, self)
+        )
+        self._gate = gate_for(board, self, standing, agent is not None)
         if self._gate.outcome is GateOutcome.OPEN and agent is not None:
             self.post(GateOpen(board.now(), agent))
             return
@@ -271,6 +272,7 @@ class CallbackRun:
             board.alarms.raise_("originate-fate-unknown", "Asterisk did not answer an Originate; see its log")
             return
         board.alarms.clear("originate-fate-unknown")
+        board.spawn(self._prepare_greeting(), f"greeting-{self.id}")  # while it rings
         if not answer.success:
             self.post(AttemptEnded(board.now(), AttemptOutcome.FAILED))
             return

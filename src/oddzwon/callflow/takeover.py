@@ -6,6 +6,7 @@ is known; what is not known is ``unknown``, and unknown is never called back.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
@@ -109,7 +110,9 @@ async def _decide_late(board: Switchboard, row: CallRow, written: records.Ending
         row.lost_at if row.lost_at is not None else row.started_at,
         written.rule,
     )
-    board.spawn(decide_call(board, live, row.id, ending), f"aftermath-{row.leg}")
+    in_the_log: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    in_the_log.set_result(True)
+    board.spawn(decide_call(board, live, row.id, ending, in_the_log), f"aftermath-{row.leg}")
 
 
 def _take_call(board: Switchboard, watch: Watch, row: CallRow, living: dict[LegId, str]) -> None:
