@@ -24,7 +24,7 @@ image_tag() { # image_tag asterisk|service
     local -a inputs=("$ROOT/docker/$1")
     [[ $1 == service ]] && inputs+=("$ROOT/pyproject.toml" "$ROOT/src/oddzwon")
     local sum
-    sum=$(cd "$ROOT" && find "${inputs[@]#"$ROOT"/}" -type f -not -name '*.pyc' -print0 | sort -z |
+    sum=$(cd "$ROOT" && find "${inputs[@]#"$ROOT"/}" -type f -not -name '*.pyc' -not -path '*/.mypy_cache/*' -print0 | sort -z |
         xargs -0 sha256sum | sha256sum | cut -c1-12)
     printf 'localhost/oddzwon-%s:%s\n' "$1" "$sum"
 }

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from blockbuster import blockbuster_ctx
 
-MAY_BLOCK = ("test_prompts_", "test_log_")
-"""Prompts are built, and the log is read, by the command line too, on a loop that serves no call. What the service
-itself does there is watched in those files by tests of their own."""
+MAY_BLOCK = ("test_prompts_", "test_log_", "test_checks.", "test_cli.")
+"""What the command line does: building prompts, reading the log, `check`, on a loop that serves no call. What the
+service itself does there is watched in those files by tests of their own."""
 
 
 @pytest.fixture(autouse=True)

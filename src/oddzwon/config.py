@@ -177,7 +177,11 @@ class Recording(_Section):
     """Recording is off until you turn it on (Art. 25 GDPR)."""
 
     enabled: bool = Field(False, description="Whether anything is recorded at all.")
-    directory: Path | None = Field(None, description="Where Asterisk writes recordings (group oddzwon, mode 2770).")
+    directory: Path | None = Field(
+        None,
+        description="Where Asterisk writes recordings (group oddzwon, mode 2770).",
+        examples=["/var/lib/oddzwon/recordings"],
+    )
     quality_mode: Literal["keypress", "announce"] | None = Field(
         None,
         description="Quality recordings: ask for key 1, or announce (needs a balancing test, never where the preset "

@@ -78,14 +78,14 @@ class ControlServer:
         try:
             asked = json.loads(line)
             command = asked["command"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return {"error": 'expected one JSON object with "command"'}
         try:
             match command:
                 case "status":
                     return self._status()
                 case "cancel":
-                    return self._cancel(str(asked.get("callback", "")), str(asked.get("by", "")))
+                    return self._cancel(_text(asked, "callback"), _text(asked, "by"))
                 case "reveal":
                     return await self._reveal(asked)
         except LogError as error:
@@ -112,11 +112,17 @@ class ControlServer:
         return {"done": True}
 
     async def _reveal(self, asked: dict[str, Any]) -> dict[str, Any]:
-        reason, by, what = (str(asked.get(k, "")).strip() for k in ("reason", "by", "what"))
+        reason, by, what = (_text(asked, key) for key in ("reason", "by", "what"))
         if not reason or not what:
             return {"error": "numbers are shown only with a reason"}
         await self._board.log.record_access(by=by, what=what, reason=reason, at=self._board.now())
         return {"done": True}
+
+
+def _text(asked: dict[str, Any], key: str) -> str:
+    """The text under ``key``, bare; anything else is none."""
+    value = asked.get(key)
+    return value.strip() if isinstance(value, str) else ""
 
 
 async def _answers(path: Path) -> bool:

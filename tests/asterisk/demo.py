@@ -44,7 +44,8 @@ UNION ALL
 SELECT c.id FROM call AS c WHERE c.ended_at IS NULL
 UNION ALL
 SELECT c.id FROM call_drop AS d JOIN call AS c ON c.id = d.call
-WHERE c.direction = 'inbound' AND NOT EXISTS (SELECT 1 FROM call AS k WHERE k.resumes = c.id)
+WHERE c.direction = 'inbound'
+  AND NOT EXISTS (SELECT 1 FROM callback AS b WHERE b.call_drop = d.id AND b.state = 'completed')
 """
 """What a run that was cut short may leave: the service would go on with it, and the next caller would be a redial."""
 
@@ -61,15 +62,19 @@ class DemoLab(Lab):
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,  # a terminal's Ctrl-C is ours alone, see below
         )
+        working = asyncio.create_task(_progress(process))
         try:
             async with asyncio.timeout(UP_S):
-                last = await _progress(process)
-                status = await process.wait()
-        except BaseException:
-            if process.returncode is None:
-                process.terminate()
-                await process.wait()
+                status, last = await asyncio.shield(working)
+        except TimeoutError:
+            process.terminate()
+            raise
+        except asyncio.CancelledError:
+            # cut off half-way it could leave a service that has no pid file yet, and that nobody would find again
+            sys.stderr.write(f"interrupted: docker/lab {word} may end first, so that all of it can be taken down\n")
+            await working
             raise
         if status:
             words = "".join(last)
@@ -92,8 +97,8 @@ class DemoLab(Lab):
         return env | {"LAB_NET": self.net}
 
 
-async def _progress(process: asyncio.subprocess.Process) -> deque[str]:
-    """Show docker/lab's own lines, which begin with the time of day; returns the last ones of all."""
+async def _progress(process: asyncio.subprocess.Process) -> tuple[int, deque[str]]:
+    """Show docker/lab's own lines, which begin with the time of day; its exit status and the last of all its lines."""
     assert process.stdout is not None
     last: deque[str] = deque(maxlen=25)
     async for raw in process.stdout:
@@ -101,7 +106,7 @@ async def _progress(process: asyncio.subprocess.Process) -> deque[str]:
         last.append(line)
         if _CLOCK.match(line):
             sys.stderr.write(line)
-    return last
+    return await process.wait(), last
 
 
 class Telling:

@@ -78,9 +78,7 @@ def _receipts(calls: list[tuple[str, Json]]) -> Table:
 
 
 def _recordings(lab: Lab, calls: list[tuple[str, Json]]) -> Table:
-    table = _table(
-        "What was recorded: only after it was announced", "in the", "regime", "state", "delete after", "file"
-    )
+    table = _table("in the", "regime", "state", "delete after", "file")
     for which, call in calls:
         for one in call["recordings"]:
             file = lab.recordings / one["file"]

@@ -6,6 +6,8 @@ headers of an AGI session [measured on 22.10.1].
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from tests.asterisk.bench import PL, Bench
@@ -14,12 +16,13 @@ from tests.asterisk.observer import told
 pytestmark = pytest.mark.asterisk
 
 FORTY = "+486001002001234567890123456789012345678901"
+LINES = "\r\nHANGUP\r\n200 result=1"
 UNDIALLABLE = {
     "no-digits": "<sip:carrier.example>",
     "three-digits": "<sip:112@carrier.example>",
     "forty-digits": f"<sip:{FORTY}@carrier.example>",
     "letters": "<sip:alice@carrier.example>",
-    "line-ends": "<sip:+48600100200%0D%0AHANGUP%0D%0A200%20result=1@carrier.example>",
+    "line-ends": f"<sip:{quote('+48600100200' + LINES, safe='')}@carrier.example>",
     "nul-and-quotes": "<sip:+48600%00%22%5C100200@carrier.example>",
     "dial-string": "<sip:+48600100200%26PJSIP%2Fagent1@carrier.example>",
 }
@@ -67,7 +70,7 @@ async def test_a_name_that_is_odd(bench: Bench, number: str, name: str) -> None:
 
 async def test_a_did_with_line_ends_in_it(bench: Bench, number: str) -> None:
     """The AGI session's headers are broken by it: the service does not read on, the dialplan stands in for it."""
-    caller = await bench.dial(number, f"{PL}%0D%0AEvent:%20Hangup%0D%0A")
+    caller = await bench.dial(number, PL + quote("\r\nagi_callerid: +48600100201\r\n", safe=""))
     agent = await bench.answered_by(caller)
     await caller.bye("Q.850;cause=38")
     await agent.ended()
@@ -82,11 +85,12 @@ async def test_a_did_with_line_ends_in_it(bench: Bench, number: str) -> None:
 
 
 FORGED = {
-    "shutdown": "%0D%0A%0D%0AEvent:%20Shutdown%0D%0AShutdown:%20Cleanly%0D%0A%0D%0A",
-    "shutdown-with-privilege": "%0D%0A%0D%0AEvent:%20Shutdown%0D%0APrivilege:%20system,all%0D%0A%0D%0A",
-    "hangup-of-the-other": "%0D%0A%0D%0AEvent:%20Hangup%0D%0AUniqueid:%20{leg}%0D%0ACause:%2038%0D%0A%0D%0A",
-    "other-uniqueid": "%0D%0AUniqueid:%20{leg}%0D%0ACause:%2038",
+    "shutdown": "1\r\n\r\nEvent: Shutdown\r\nShutdown: Cleanly\r\n\r\n",
+    "shutdown-with-privilege": "1\r\n\r\nEvent: Shutdown\r\nPrivilege: system,all\r\n\r\n",
+    "hangup-of-the-other": "1\r\n\r\nEvent: Hangup\r\nUniqueid: {leg}\r\n\r\n",
+    "other-uniqueid": "1\r\nUniqueid: {leg}\r\nCause: 38",
 }
+"""User parts of a From; Asterisk keeps 79 bytes of one (channels of res_pjsip_caller_id)."""
 
 
 @pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED.keys())
@@ -97,7 +101,7 @@ async def test_a_caller_forges_events_about_another_call(bench: Bench, number: s
     stranger = await bench.carrier.invite(
         f"{PL}@{bench.lab.asterisk}",
         from_number="",
-        from_header=f"<sip:1{forged.format(leg=arrived['Uniqueid'])}@carrier.example>",
+        from_header=f"<sip:{quote(forged.format(leg=arrived['Uniqueid']), safe='')}@carrier.example>",
     )
     await stranger.answered()
     await stranger.hears_audio()

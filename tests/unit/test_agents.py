@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import pytest
+from tests.protocol.conftest import HOST, AmiPeer, AmiWire, soon
 
 from oddzwon.asterisk.ami import AmiClient, AmiSettings
 from oddzwon.callflow.agents import Agents
-from tests.protocol.conftest import HOST, AmiPeer, AmiWire, soon
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Queues:
             if action["Action"] == ["Ping"]:
                 await wire.respond(action, "Ping: Pong")
                 continue
-            assert ["QueueStatus"] == action["Action"]
+            assert action["Action"] == ["QueueStatus"]
             mine = f"ActionID: {action['ActionID'][0]}"
             if self.refuses:
                 await wire.respond(action, "Message: Permission denied", response="Error")
@@ -85,11 +85,11 @@ async def test_free_are_those_who_could_talk_now_in_the_queues_order(floor: Floo
         Member("PJSIP/elsewhere", queue="sales"),
         Member("PJSIP/agent1"),
     ]
-    assert ("PJSIP/agent4", "PJSIP/agent1") == await soon(floor.agents.free("support"))
+    assert await soon(floor.agents.free("support")) == ("PJSIP/agent4", "PJSIP/agent1")
 
 
 async def test_nobody_free_is_not_nobody_asked(floor: Floor) -> None:
-    assert () == await soon(floor.agents.free("support"))
+    assert await soon(floor.agents.free("support")) == ()
     floor.queues.refuses = True
     assert None is await soon(floor.agents.free("support"))
     await floor.wire.close()
@@ -107,17 +107,17 @@ async def test_without_a_connection_nobody_is_promised(floor: Floor) -> None:
 async def test_the_same_agent_first_else_the_queues_next(floor: Floor) -> None:
     floor.queues.members = FREE
     agents = floor.agents
-    assert "PJSIP/agent2" == await soon(agents.reserve("cb-1", "support", "PJSIP/agent2"))
-    assert "PJSIP/agent1" == await soon(agents.reserve("cb-2", "support", "PJSIP/agent2"))
-    assert "PJSIP/agent3" == await soon(agents.reserve("cb-3", "support", None))
+    assert await soon(agents.reserve("cb-1", "support", "PJSIP/agent2")) == "PJSIP/agent2"
+    assert await soon(agents.reserve("cb-2", "support", "PJSIP/agent2")) == "PJSIP/agent1"
+    assert await soon(agents.reserve("cb-3", "support", None)) == "PJSIP/agent3"
     assert None is await soon(agents.reserve("cb-4", "support", "PJSIP/agent1"))
-    assert "PJSIP/agent1" == agents.promised_to("cb-2")
+    assert agents.promised_to("cb-2") == "PJSIP/agent1"
 
 
 async def test_asked_again_a_callback_may_keep_its_agent(floor: Floor) -> None:
     floor.queues.members = FREE[:1]
-    assert "PJSIP/agent1" == await soon(floor.agents.reserve("cb-1", "support", None))
-    assert "PJSIP/agent1" == await soon(floor.agents.reserve("cb-1", "support", None))
+    assert await soon(floor.agents.reserve("cb-1", "support", None)) == "PJSIP/agent1"
+    assert await soon(floor.agents.reserve("cb-1", "support", None)) == "PJSIP/agent1"
 
 
 async def test_never_more_callbacks_than_free_agents_even_all_at_once(floor: Floor) -> None:

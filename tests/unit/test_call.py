@@ -171,7 +171,7 @@ def test_a_call_from_ring_to_verdict() -> None:
     assert [*expected, Stage.CONNECTING, Stage.CONNECTING, Stage.CONNECTING, Stage.TALKING] == stages
     call, done = play([*TALK, LegEnded(AT, C, 16), LegEnded(AT + 1, A, 16)])
     assert [Connected(AGENT, T0 + 8), WaitToSettle(SETTLE_MS), Judge()] == done
-    assert (Phase.SETTLED, AT, AGENT) == (call.phase, call.ended_at, call.agent)
+    assert (call.phase, call.ended_at, call.agent) == (Phase.SETTLED, AT, AGENT)
 
 
 def test_alone_the_caller_settles_at_once() -> None:
@@ -203,7 +203,7 @@ def test_an_agent_who_does_not_answer_leaves_the_caller_waiting() -> None:
     ],
 )
 def test_the_stage_is_that_of_the_ending_not_of_its_echo(why: CallEvent) -> None:
-    """Measured (caller-killed-agent-ringing): Asterisk gives the ringing agent up before it says Hangup of the caller."""
+    """Measured (caller-killed-agent-ringing): Asterisk gives the ringing agent up before the caller's Hangup."""
     call, _ = play([*TALK[:5], why, AgentGaveUp(AT + 1, A), LegEnded(AT + 2, A, 0), LegEnded(AT + 3, C, 44)])
     assert Stage.CONNECTING is call.stage
 
@@ -215,16 +215,16 @@ def test_being_moved_is_no_ending() -> None:
 
 def test_connected_is_said_once_with_the_agent_whatever_the_order() -> None:
     for bridged in ([TALK[6], TALK[7]], [TALK[7], TALK[6]]):
-        _, done = play([*TALK[:6], *bridged, BridgeLeft(AT, A, "b"), BridgeEntered(AT + 1, A, "b2")])
-        assert 1 == sum(isinstance(c, Connected) for c in done)
-        assert AGENT == next(c for c in done if isinstance(c, Connected)).agent
+        _, done = play([*TALK[:6], *bridged, BridgeLeft(AT, A, "b"), BridgeEntered(AT + 1, A, "b")])
+        assert sum(isinstance(c, Connected) for c in done) == 1
+        assert next(c for c in done if isinstance(c, Connected)).agent == AGENT
 
 
 def test_a_restart_ends_the_call_when_it_was_last_seen() -> None:
     call, done = play([*TALK, PbxRestarted(AT, 2_000)])
     assert ([Judge()], AT - 2_000) == (done[-1:], call.ended_at)
     early, _ = play([PbxRestarted(AT, 60_000)])
-    assert T0 == early.ended_at
+    assert early.ended_at == T0
 
 
 # --- generated histories -----------------------------------------------------------------------------------------
@@ -263,7 +263,7 @@ FLOW_STAGES = (Stage.ARRIVING, Stage.NOTICE, Stage.MENU, Stage.ANNOUNCEMENT)
 def test_judged_once_and_then_deaf(history: list[CallEvent | SettleDue]) -> None:
     call, done = play([*history, LegEnded(T0, C, 16), SettleDue(T0)])
     assert Phase.SETTLED is call.phase
-    assert 1 == done.count(Judge())
+    assert done.count(Judge()) == 1
     assert done.count(WaitToSettle(SETTLE_MS)) <= 1
     assert (call, []) == play(history, call)
 
@@ -320,7 +320,7 @@ def test_the_journal_is_bounded_and_keeps_the_newest() -> None:
 def test_hours_of_comfort_noise_do_not_crowd_out_whom_he_talks_with() -> None:
     """A leg with silence suppression reports by turns that its sequence moved and that it stood."""
     call, _ = play([*TALK, *(MediaReported(T0 + 100 + n, C, n // 2) for n in range(3 * JOURNAL_LIMIT))])
-    assert JOURNAL_LIMIT == len(call.journal)
+    assert len(call.journal) == JOURNAL_LIMIT
     assert {*TALK} <= {*call.journal}
     assert MediaReported(T0 + 99 + 3 * JOURNAL_LIMIT, C, (3 * JOURNAL_LIMIT - 1) // 2) == call.journal[-1]
 

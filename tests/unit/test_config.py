@@ -37,17 +37,17 @@ def wrong(path: Path) -> str:
 
 def test_defaults(path: Path) -> None:
     settings = load(path)
-    assert ("127.0.0.1", 5038, "oddzwon") == (settings.ami.host, settings.ami.port, settings.ami.username)
-    assert ("127.0.0.1", 4573, 500) == (settings.fastagi.host, settings.fastagi.port, settings.fastagi.max_sessions)
+    assert (settings.ami.host, settings.ami.port, settings.ami.username) == ("127.0.0.1", 5038, "oddzwon")
+    assert (settings.fastagi.host, settings.fastagi.port, settings.fastagi.max_sessions) == ("127.0.0.1", 4573, 500)
     callbacks = settings.callbacks
-    assert (3.0, 120.0, 900.0) == (callbacks.grace_s, callbacks.first_dial_s, callbacks.lapse_s)
-    assert (2, 30.0, 25.0, ("EU_EEA",)) == (
+    assert (callbacks.grace_s, callbacks.first_dial_s, callbacks.lapse_s) == (3.0, 120.0, 900.0)
+    assert (
         callbacks.max_dials,
         callbacks.gap_s,
         callbacks.ring_limit_s,
         callbacks.countries,
-    )
-    assert ("pl",) == settings.languages()
+    ) == (2, 30.0, 25.0, ("EU_EEA",))
+    assert settings.languages() == ("pl",)
 
 
 def test_nothing_is_recorded_and_nobody_called_back_by_default(path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_missing_section(path: Path) -> None:
 
 def test_every_mistake_is_told_at_once(path: Path) -> None:
     change(path, ("# port = 5038", "port = 0"), ("# rounds = 2", "rounds = 0"), ("[fastagi]", "[fastagi]\nx = 1"))
-    assert ["ami.port", "fastagi.x", "menu.rounds"] == named(path)
+    assert named(path) == ["ami.port", "fastagi.x", "menu.rounds"]
 
 
 def named(path: Path) -> list[str]:
@@ -193,7 +193,7 @@ def test_no_text(path: Path) -> None:
 
 def test_an_empty_file_names_every_section_that_is_needed(path: Path) -> None:
     path.write_text("", encoding="utf-8")
-    assert ["controller", "ami", "log", "prompts", "dids", "menu", "callbacks"] == named(path)
+    assert named(path) == ["controller", "ami", "log", "prompts", "dids", "menu", "callbacks"]
 
 
 @pytest.mark.parametrize(
@@ -215,14 +215,14 @@ def test_nor_does_that_of_a_mistyped_key(path: Path, key: str) -> None:
 def test_settings_do_not_show_the_secret_either(path: Path) -> None:
     settings = load(change(path, ("secret_file =", "# secret_file ="), ('# secret = ""', 'secret = "hush-hush"')))
     assert "hush" not in repr(settings)
-    assert "hush-hush" == settings.ami_secret()
+    assert settings.ami_secret() == "hush-hush"
 
 
 def test_the_secret_in_a_file_of_its_own(path: Path) -> None:
     change(path, ("/etc/oddzwon/ami.secret", "ami.secret"))
     (path.parent / "ami.secret").write_text("hush-hush\n", encoding="utf-8")
     settings = load(path)
-    assert "hush-hush" == settings.ami_secret()
+    assert settings.ami_secret() == "hush-hush"
     (path.parent / "ami.secret").unlink()
     with pytest.raises(ConfigError, match=r"ami\.secret_file: .*ami\.secret: .*let the service's user read it"):
         settings.ami_secret()
@@ -256,9 +256,7 @@ def test_relative_paths_count_from_the_file(path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(("name", "value"), [("PBX", "evil"), ("TRUNK_ENDPOINT", "evil"), ("RECORDING", "{}")])
-def test_nothing_comes_from_the_environment(
-    path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
-) -> None:
+def test_nothing_comes_from_the_environment(path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """One TOML file; a variable that somebody else has set must neither change the settings nor stop the service."""
     expected = load(path)
     monkeypatch.setenv("DIDS", "evil")
@@ -275,10 +273,10 @@ def test_where_the_settings_are(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_in_language() -> None:
-    assert "one" == in_language("one", "de")
-    assert "zwei" == in_language({"en": "two", "de": "zwei"}, "de")
-    assert "two" == in_language({"en": "two"}, "de")
-    assert "" == in_language({}, "de")
+    assert in_language("one", "de") == "one"
+    assert in_language({"en": "two", "de": "zwei"}, "de") == "zwei"
+    assert in_language({"en": "two"}, "de") == "two"
+    assert in_language({}, "de") == ""
 
 
 @pytest.mark.parametrize("countries", ['["pl"]', '["POL"]', '["ŁÓ"]', '[""]'])

@@ -46,11 +46,11 @@ def test_with_every_comment_removed_it_still_loads(path: Path) -> None:
     path.write_text(text, encoding="utf-8")
     settings = load(path)
     assert settings.callbacks.balancing_test is not None
-    assert "LIA-2026-03" == settings.callbacks.balancing_test.id
+    assert settings.callbacks.balancing_test.id == "LIA-2026-03"
 
 
 def test_every_key_is_explained() -> None:
-    assert [] == [name for name, info in keys() if not info.description]
+    assert [name for name, info in keys() if not info.description] == []
     for _, info in keys():
         assert f"# {info.description}\n" in template()
 
@@ -59,7 +59,7 @@ def test_a_default_is_shown_as_it_is(path: Path) -> None:
     """A commented line without an example of its own is the default: setting it changes nothing."""
     path.write_text(template(), encoding="utf-8")
     plain = load(path)
-    shown = [m for m in re.findall(r"^# ((?:port|grace_s|wait_s|rounds|short|max_dials) = .*)$", template(), re.M)]
+    shown = re.findall(r"^# ((?:port|grace_s|wait_s|rounds|short|max_dials) = .*)$", template(), re.MULTILINE)
     assert len(shown) >= 7
     text = template()
     for line in shown:

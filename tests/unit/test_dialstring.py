@@ -33,9 +33,9 @@ NOT_E164 = [
 
 
 def test_what_is_dialled_and_shown() -> None:
-    assert "PJSIP/+48600100200@carrier" == trunk_dial_string(TRUNK, "+48600100200")
-    assert "<+48221234567>" == caller_id("+48221234567")
-    assert "PJSIP/agent1" == agent_dial_string("PJSIP/agent1")
+    assert trunk_dial_string(TRUNK, "+48600100200") == "PJSIP/+48600100200@carrier"
+    assert caller_id("+48221234567") == "<+48221234567>"
+    assert agent_dial_string("PJSIP/agent1") == "PJSIP/agent1"
 
 
 @pytest.mark.parametrize("number", NOT_E164)

@@ -6,11 +6,11 @@ A name that the code knows and the pages do not, or the other way round, fails h
 from __future__ import annotations
 
 import ast
-import inspect
+import asyncio
 import json
 import re
 import subprocess
-import typing
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,27 @@ import pytest
 import typer
 from pydantic.fields import FieldInfo
 
-from oddzwon import config_template
 from oddzwon.asterisk import translate, variables
 from oddzwon.callflow import failpoints
 from oddzwon.cli.commands import app
-from oddzwon.config import Settings
+from oddzwon.config_template import _is_list, _model, _toml, keys
 from oddzwon.domain.callback import FINAL, AttemptState, CallbackState
 from oddzwon.domain.events import Direction, Stage
 from oddzwon.domain.hangup_cause import Confidence
 from oddzwon.domain.lawfulness import Code
-from oddzwon.log import vocabulary
+from oddzwon.domain.number import mask
+from oddzwon.log import (
+    CallLog,
+    Condition,
+    Decision,
+    Ending,
+    Evidence,
+    NewCall,
+    NewRecording,
+    Party,
+    Receipt,
+    vocabulary,
+)
 from oddzwon.log.queries import Queries
 from oddzwon.prompts.texts import PromptKey
 
@@ -89,17 +100,17 @@ def values(module: Any, prefix: str) -> set[str]:
 
 def value_cell(info: FieldInfo) -> str:
     """What the second column says of a key: its default, or that it is required, and the declaration's example."""
-    example = f"`{config_template._toml(info.examples[0])}`" if info.examples else ""
+    example = f"`{_toml(info.examples[0])}`" if info.examples else ""
     if info.is_required():
         return f"required, such as {example}" if example else "required"
     if info.default is None or info.default in ("", {}):
         return f"not set; such as {example}" if example else "not set"
-    return f"`{config_template._toml(info.default)}`"
+    return f"`{_toml(info.default)}`"
 
 
 def settings_rows() -> Iterator[tuple[str, str]]:
-    for key, info in config_template.keys():
-        if config_template._model(info) is None:
+    for key, info in keys():
+        if _model(info) is None:
             yield key, f" {value_cell(info)} | {info.description} "
 
 
@@ -108,17 +119,13 @@ def test_every_setting_stands_in_the_docs_with_its_default_and_its_meaning() -> 
 
 
 def test_every_section_of_the_settings_is_a_heading() -> None:
-    sections = {
-        f"[[{key}]]" if config_template._is_list(info) else f"[{key}]"
-        for key, info in config_template.keys()
-        if config_template._model(info) is not None
-    }
+    sections = {f"[[{key}]]" if _is_list(info) else f"[{key}]" for key, info in keys() if _model(info) is not None}
     assert sections == set(re.findall(r"^## `(\[.*\])`$", read(SETTINGS), flags=re.MULTILINE))
 
 
 def test_every_documented_key_of_the_settings_exists() -> None:
     """Keys that the prose of any page names in the form ``section.key``."""
-    known = {key for key, _ in config_template.keys()}
+    known = {key for key, _ in keys()}
     sections = {key.split(".")[0] for key in known if "." in key}
     named = {
         name
@@ -153,13 +160,23 @@ def test_every_command_and_option_stands_in_the_docs_and_no_other() -> None:
     assert there == documented
 
 
+def test_every_command_explains_itself_and_has_json() -> None:
+    for name, command in commands(typer.main.get_command(app)):
+        assert command.help, name
+        for parameter in command.params:
+            assert getattr(parameter, "help", None) or parameter.name == "version", f"{name}: {parameter.name}"
+        assert name == "oddzwon" or "--json" in parameters(command), name
+
+
 def test_no_page_prints_a_command_of_oddzwon_that_does_not_exist() -> None:
     names = {name for name, _ in commands(typer.main.get_command(app))}
     groups = {name.rpartition(" ")[0] for name in names} | names
     missing = part(README, "## Not there yet")
     for page in PAGES:
         text = read(page).replace(missing, "")
-        for line in re.findall(r"(?:^|[`/ ])oddzwon((?: --config [^ `]+)?(?: [a-z][a-z-]+)+)", text, flags=re.MULTILINE):
+        for line in re.findall(
+            r"(?:^|[`/ ])oddzwon((?: --config [^ `]+)?(?: [a-z][a-z-]+)+)", text, flags=re.MULTILINE
+        ):
             words = re.sub(r" --config [^ ]+", "", line).split()
             if words and f"oddzwon {words[0]}" in groups:
                 called = " ".join(["oddzwon", *words[:2]])
@@ -178,6 +195,16 @@ def test_what_is_said_not_to_be_there_is_not_there() -> None:
 
 def test_the_dialplan_uses_the_variables_that_the_service_lists_and_no_other() -> None:
     assert values(variables, "ODDZWON_") == set(re.findall(r"ODDZWON_[A-Z_]+", dialplan()))
+
+
+def test_the_service_writes_no_name_of_the_dialplan_outside_its_one_list() -> None:
+    written = {
+        name
+        for path in SOURCE.rglob("*.py")
+        if path.name != "variables.py"
+        for name in re.findall(r'"(ODDZWON_[A-Z_]+|Oddzwon[A-Z]\w+|oddzwon-[a-z-]+)"', read(path))
+    }
+    assert {"ODDZWON_CONFIG", "ODDZWON_FAILPOINT"} == written
 
 
 def test_every_channel_variable_stands_in_the_docs() -> None:
@@ -203,8 +230,13 @@ def test_every_user_event_stands_in_the_docs_and_in_the_dialplan() -> None:
 
 
 def test_user_events_are_documented_with_the_headers_that_the_dialplan_sends() -> None:
-    sent = {name: re.findall(r"[,(]([A-Z]\w+): ", rest) for name, rest in re.findall(r"UserEvent\((\w+)(.*)\)", dialplan())}
-    written = {name: re.findall(r"`(\w+)`", cells.split("|")[0]) for name, cells in rows(part(DIALPLAN, "## User events")).items()}
+    sent = {
+        name: re.findall(r"[,(]([A-Z]\w+): ", rest) for name, rest in re.findall(r"UserEvent\((\w+)(.*)\)", dialplan())
+    }
+    written = {
+        name: re.findall(r"`(\w+)`", cells.split("|")[0])
+        for name, cells in rows(part(DIALPLAN, "## User events")).items()
+    }
     assert sent == written
 
 
@@ -215,12 +247,23 @@ def test_every_feature_code_stands_in_the_docs() -> None:
         name: cells.split("|")[0].strip(" `") for name, cells in rows(part(DIALPLAN, "## Feature codes")).items()
     }
     assert codes == documented
+    # the contexts switch on exactly these, and each tells the service under its own name
+    assert f"DYNAMIC_FEATURES={'#'.join(codes)})" in dialplan()
+    for name in codes:
+        word = name.removeprefix("oddzwon-")
+        assert f"exten => {word},1,UserEvent(OddzwonFeature,Feature: {word})" in dialplan()
     assert set(re.findall(r"`(\*#[0-9])`", read(INCLUDE / "README.md"))) == set(codes.values())
 
 
 def test_the_manager_user_is_sent_the_events_that_the_service_reads_and_no_other() -> None:
     sent = set(re.findall(r"^eventfilter\(action\(include\),name\((\w+)\)\) =", dialplan(), flags=re.MULTILINE))
     assert translate.WANTED | {"FullyBooted"} == sent
+
+
+def test_the_manager_users_rights_are_those_of_the_file() -> None:
+    given = re.findall(r"^(read|write) = (\S+)$", read(INCLUDE / "manager_oddzwon.conf"), flags=re.MULTILINE)
+    assert [right for right, _ in given] == ["read", "write"]
+    assert [right for right, what in given if f"`{right}={what}`" not in read(DIALPLAN)] == []
 
 
 # --- law, log, operation ----------------------------------------------------------------------------------------
@@ -255,35 +298,57 @@ def test_every_word_of_the_log_is_explained(heading: str, words: list[str]) -> N
 
 def test_final_states_are_called_final() -> None:
     table = rows(part(CALL_LOG, "### Callback's state"))
-    assert {state.value for state in FINAL} == {name for name, cells in table.items() if cells.strip().startswith("final")}
+    assert {state.value for state in FINAL} == {
+        name for name, cells in table.items() if cells.strip().startswith("final")
+    }
 
 
-def test_the_example_of_a_call_has_the_fields_that_the_log_gives() -> None:
-    """The fields of each object are those which the queries build, read from their own source."""
-    (block,) = re.findall(r"```json\n(.*?)```", part(CALL_LOG, "## One call"), flags=re.DOTALL)
-    example = json.loads(block)
-    source = ast.parse(read(Path(inspect.getfile(Queries))))
-    names = {node.value for node in ast.walk(source) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    assert set() == {key for key in _every_key(example)} - names
-    assert [
-        *("id", "pbx", "direction", "started_at", "ended_at", "lost_at", "did", "language", "number", "stage"),
-        *("menu_key", "queue", "agent", "notices", "recordings", "ending", "decision", "callback", "resumes"),
-    ] == list(example)
-    assert {c["code"] for c in example["decision"]["conditions"]} <= set(Code)
+async def story(path: Path) -> tuple[str, str]:
+    """A call that dropped and was called back, in a call log of its own: the ids of call and callback."""
+    at, party, key = 1_760_000_000_000, Party("+48600100200", "a" * 64), "1" * 64
+    async with await CallLog.open(path) as log:
+        call = await log.arrive(NewCall("lab", "inbound", "1.1", "1.1", at, party, "+48221234567", "pl", "pl", None))
+        await log.receipt(call, Receipt("L1", "v1", key, "pl", 9_000, 9_000, None, True, at))
+        announced = await log.receipt(call, Receipt("REC_OBJECT", "v1", key, "pl", 9_000, 9_000, None, True, at + 1))
+        await log.arm_recording(call, NewRecording("quality", announced, at + 10_000, at + 90_000, "r.wav"))
+        await log.end_call(call, ended_at=at + 30_000, lost_at=at + 29_000, stage="talking")
+        seen = (Evidence("rtp_timeout", "caller", at),)
+        await log.settle(call, Ending("network", True, "high", "talking", "row", at + 31_000, seen))
+        passed = tuple(Condition(code, True, "seen") for code in vocabulary.DECISION_CODES)
+        callback = await log.decide(call, Decision(True, key, at + 32_000, passed))
+        assert callback is not None
+        gate = tuple(Condition(code, True, "seen") for code in vocabulary.DIAL_CODES)
+        await log.commit_attempt(callback, 1, at=at + 33_000, conditions=gate)
+    return call, callback
 
 
-def _every_key(value: Any) -> Iterator[str]:
+def shape(value: Any) -> Any:
+    """The names in a JSON value, in their order; of an array its first element's."""
     if isinstance(value, dict):
-        for key, inner in value.items():
-            yield key
-            yield from _every_key(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _every_key(inner)
+        return {key: shape(inner) for key, inner in value.items()}
+    return [shape(value[0])] if isinstance(value, list) and value and isinstance(value[0], dict) else None
+
+
+def test_the_example_of_a_call_has_the_fields_that_the_log_gives(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```json\n(.*?)```", part(CALL_LOG, "## One call"), flags=re.DOTALL)
+    call, callback = asyncio.run(story(tmp_path / "log.db"))
+    with Queries(tmp_path / "log.db", mask) as queries:
+        shown, alone = queries.call_object(call), queries.callback_object(callback)
+    example = json.loads(block)
+    assert json.dumps(shape(shown)) == json.dumps(shape(example))
+    assert {c["code"] for c in example["decision"]["conditions"]} <= set(Code)
+    assert alone is not None
+    named = re.findall(r"[`\"](\w+)[`\"]", part(CALL_LOG, "## One callback"))
+    assert {*alone, *alone["history"][0]} == set(named) - {"oddzwon"}
+
+
+def _constant_start(name: ast.JoinedStr) -> str:
+    first = name.values[0]
+    return str(first.value) if isinstance(first, ast.Constant) else ""
 
 
 def alarms() -> set[str]:
-    """The conditions of all alarms in the sources; what varies in a name is shown as …"""
+    """The conditions of all alarms in the sources; from where a name varies it is shown as …"""
     found = set()
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(read(path))):
@@ -292,7 +357,7 @@ def alarms() -> set[str]:
                 if isinstance(name, ast.Constant):
                     found.add(str(name.value))
                 elif isinstance(name, ast.JoinedStr):
-                    found.add("".join(str(v.value) if isinstance(v, ast.Constant) else "…" for v in name.values))
+                    found.add(f"{_constant_start(name)}…")
                 else:
                     pytest.fail(f"{path.name}:{node.lineno}: an alarm's condition must be written out")
     return found
@@ -327,10 +392,12 @@ def test_every_room_of_the_house_is_in_the_picture() -> None:
 
 
 def test_every_dependency_has_its_reason() -> None:
-    import tomllib
-
     project = tomllib.loads(read(ROOT / "pyproject.toml"))
-    named = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"], *project["build-system"]["requires"]]
+    named = [
+        *project["project"]["dependencies"],
+        *project["dependency-groups"]["dev"],
+        *project["build-system"]["requires"],
+    ]
     python = {re.split(r"[=<>~! ]", one)[0] for one in named}
     assert python == set(rows(part(CONTRIBUTING, "### Python packages")))
 
@@ -350,6 +417,10 @@ def test_every_debian_package_has_its_reason() -> None:
     assert installed == set(rows(part(CONTRIBUTING, "### Debian packages in the images")))
 
 
+def test_the_readme_leads_to_every_page() -> None:
+    assert [path.name for path in (ROOT / "docs").glob("*.md") if f"](docs/{path.name}" not in read(README)] == []
+
+
 def test_make_targets_that_the_pages_print_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", read(ROOT / "Makefile"), flags=re.MULTILINE))
     printed = {name for page in PAGES for name in re.findall(r"(?:^|`)make ([a-z-]+)", read(page), flags=re.MULTILINE)}
@@ -359,7 +430,8 @@ def test_make_targets_that_the_pages_print_exist() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_relative_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", read(page)):
+    without_code = re.sub(r"```.*?```|`[^`\n]*`", "", read(page), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_code):
         if re.match(r"[a-z]+:", target):
             continue
         path, _, anchor = target.partition("#")
@@ -393,4 +465,4 @@ def test_no_tracked_file_names_a_package_registry_or_a_folder_of_one_machine() -
         words.append(str(ROOT) + "/")
     for path in tracked():
         text = path.read_bytes().decode("utf-8", errors="replace")
-        assert [] == [word for word in words if word in text], path.relative_to(ROOT)
+        assert [word for word in words if word in text] == [], path.relative_to(ROOT)

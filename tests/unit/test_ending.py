@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.recorded.capture import NAMES, replay
+from tests.unit.test_call import call_events
 
 from oddzwon.domain.call import Call, Judge, Phase, SettleDue, advance
 from oddzwon.domain.ending import RULES, Ending, Evidence, Party, judge, media_stopped_at
@@ -37,8 +39,6 @@ from oddzwon.domain.events import (
     WeHungUp,
 )
 from oddzwon.domain.hangup_cause import Confidence
-from tests.unit.recorded.capture import NAMES, replay
-from tests.unit.test_call import call_events
 
 C, A, B = "pbx-1.1", "pbx-1.2", "pbx-1.3"
 AGENT = "PJSIP/agent1"
@@ -100,7 +100,7 @@ def test_a_plain_bye_is_the_callers_in_every_stage(stage: Stage, cause: int | No
     call = settled([*STAGES[stage], HangupRequested(END, C, cause, None), *tail(cause or 16, "PJSIP/carrier-1")])
     ending = judge(call)
     assert (stage, Party.CALLER, False, HIGH) == (call.stage, ending.party, ending.technical, ending.confidence)
-    assert END + 3 == ending.lost_at
+    assert ending.lost_at == END + 3
 
 
 FAULTS = {27: HIGH, 38: HIGH, 41: HIGH, 31: MEDIUM, 34: MEDIUM, 42: MEDIUM, 102: MEDIUM}
@@ -206,6 +206,10 @@ ROWS: dict[str, tuple[list[CallEvent], tuple[Party, bool | None, Confidence | No
         [*TALKING, OutOfSight(END - 9_000, 9_000), HangupRequested(END, C, None, None), *tail(16)],
         (Party.CALLER, False, HIGH),
     ),
+    "an agent's leg shows a 16 at its end": (
+        [*TALKING, SoftHangupRequested(END - 1, A, 16), HangupRequested(END, C, None, None), *tail(16)],
+        (Party.CALLER, False, HIGH),
+    ),
     "nothing at all": ([], (Party.UNKNOWN, None, None)),
 }
 
@@ -218,37 +222,43 @@ def test_row(name: str) -> None:
 
 def test_an_agent_who_did_not_answer_ended_nothing() -> None:
     """His leg's fault is his own; the caller waits on, and only the partner of the talk counts as the agent."""
-    refused = [HangupRequested(END - 50, A, 38, 500), LegEnded(END - 49, A, 38)]
+    refused: list[CallEvent] = [HangupRequested(END - 50, A, 38, 500), LegEnded(END - 49, A, 38)]
     events = [*CONNECTING, *refused, HangupRequested(END, C, None, None), SoftHangupRequested(END, C, 16)]
-    assert (Party.CALLER, False, HIGH) == verdict([*events, LegEnded(END + 1, C, 0)])
+    assert verdict([*events, LegEnded(END + 1, C, 0)]) == (Party.CALLER, False, HIGH)
 
 
 def test_the_partner_of_an_earlier_talk_ends_nothing_after_a_new_queue() -> None:
     events = [*TALKING, BridgeLeft(END - 90, A, "b"), BridgeLeft(END - 90, C, "b"), QueueJoined(END - 80, C, "sales")]
-    late = [HangupRequested(END - 70, A, 38, 500), LegEnded(END - 69, A, 38)]
-    assert (Party.CALLER, False, HIGH) == verdict([*events, *late, HangupRequested(END, C, 0, None), *tail(0)[3:4]])
+    late: list[CallEvent] = [HangupRequested(END - 70, A, 38, 500), LegEnded(END - 69, A, 38)]
+    assert verdict([*events, *late, HangupRequested(END, C, 0, None), *tail(0)[3:4]]) == (Party.CALLER, False, HIGH)
 
 
 # --- evidence and time -------------------------------------------------------------------------------------------
 
 
-def test_the_evidence_names_the_deciding_fact_first() -> None:
+def test_the_evidence_is_what_told_and_not_its_echo() -> None:
     ending = judge(settled([*TALKING, HangupRequested(END, C, 38, 500), *tail(38)]))
-    assert Evidence("bye cause=38 tech=500", Role.CALLER, END) == ending.evidence[0]
-    assert RULES == ending.rules
+    assert ending.evidence == (Evidence("bye cause=38 tech=500", Role.CALLER, END),)
+    assert ending.rules == RULES
+
+
+def test_what_contradicts_stands_behind_what_decided() -> None:
+    both = [HangupRequested(END, A, None, None), HangupRequested(END + 1, C, 38, 500)]
+    ending = judge(settled([*TALKING, *both, *tail(16)]))
+    assert [(e.fact, e.leg) for e in ending.evidence] == [("bye", Role.AGENT), ("bye cause=38 tech=500", Role.CALLER)]
 
 
 def test_of_a_lost_network_the_loss_counts_from_the_last_media() -> None:
     media = [MediaReported(END - 9_000 + n * 1_000, C, min(n, 3) * 50) for n in range(9)]
     timeout = [SoftHangupRequested(END, C, 1), *tail(44)]
-    assert END - 6_000 == judge(settled([*TALKING, *media, *timeout])).lost_at
-    assert END + 3 == judge(settled([*TALKING, *timeout])).lost_at
+    assert judge(settled([*TALKING, *media, *timeout])).lost_at == END - 6_000
+    assert judge(settled([*TALKING, *timeout])).lost_at == END + 3
 
 
 def test_of_a_persons_ending_it_counts_from_the_hang_up() -> None:
     media = [MediaReported(END - 9_000 + n * 1_000, C, 50) for n in range(9)]
     ending = judge(settled([*TALKING, *media, HangupRequested(END, C, None, None), *tail(16)]))
-    assert (Party.CALLER, END + 3) == (ending.party, ending.lost_at)
+    assert (ending.party, ending.lost_at) == (Party.CALLER, END + 3)
 
 
 def still(*events: CallEvent) -> int | None:
@@ -259,12 +269,12 @@ def test_when_media_stood_still() -> None:
     moving, frozen = MediaReported(1_000, C, 50), MediaReported(2_000, C, 50)
     assert None is still()
     assert None is still(moving)
-    assert 1_000 == still(moving, frozen)
+    assert still(moving, frozen) == 1_000
     assert None is still(moving, frozen, MediaReported(3_000, C, 51))
     assert None is still(moving, MediaReported(2_000, A, 50))
     assert None is still(moving, Held(1_500, C), frozen)
     assert None is still(Held(500, C), moving, Unheld(1_500, C), frozen)
-    assert 1_000 == still(moving, Held(1_500, A), frozen)
+    assert still(moving, Held(1_500, A), frozen) == 1_000
 
 
 # --- a real Asterisk ---------------------------------------------------------------------------------------------
@@ -304,7 +314,7 @@ def test_recorded(name: str) -> None:
     ending = judge(replayed.call)
     stage, expected = RECORDED[name]
     assert (stage, expected) == (replayed.call.stage, (ending.party, ending.technical, ending.confidence))
-    assert 1 == replayed.commands.count(Judge())
+    assert replayed.commands.count(Judge()) == 1
     agent = "PJSIP/agent1" if stage is Stage.TALKING else None
     assert agent == replayed.call.agent
 
@@ -318,7 +328,7 @@ def test_recorded_loss(name: str) -> None:
     if RECORDED[name][1][0] is Party.NETWORK:
         assert 5_000 < gone_ms < 12_000
     else:
-        assert 0 == gone_ms
+        assert gone_ms == 0
 
 
 def interleaved(first: Sequence[CallEvent], second: Sequence[CallEvent]) -> Iterator[list[CallEvent]]:

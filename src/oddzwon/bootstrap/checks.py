@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from oddzwon.asterisk import variables
 from oddzwon.asterisk.ami import AmiClient
+from oddzwon.asterisk.ami_notices import AmiConnected
 from oddzwon.asterisk.errors import AmiAuthenticationError, AmiError
 from oddzwon.bootstrap.choices import choices_from, prompt_plan
 from oddzwon.bootstrap.service import ami_settings
@@ -133,18 +134,25 @@ async def _asterisk(settings: Settings, choices: Choices) -> list[Result]:
 async def _manager(settings: Settings) -> AsyncIterator[AmiClient]:
     ami = AmiClient(ami_settings(settings), frozenset())
     running = asyncio.create_task(ami.run())
+    connected = asyncio.create_task(_connected(ami))
     try:
-        async with asyncio.timeout(CONNECT_S):
-            first = asyncio.create_task(ami.notices.get())
-            await asyncio.wait({first, running}, return_when=asyncio.FIRST_COMPLETED)
-        if not first.done():
-            first.cancel()
+        await asyncio.wait({connected, running}, timeout=CONNECT_S, return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             running.result()
+        if not connected.done():
+            raise TimeoutError
         yield ami
     finally:
+        connected.cancel()
         await ami.close()
-        await asyncio.gather(running, return_exceptions=True)
+        await asyncio.gather(running, connected, return_exceptions=True)
+
+
+async def _connected(ami: AmiClient) -> None:
+    """Return when the first connection stands."""
+    async for notice in ami.notices:
+        if isinstance(notice, AmiConnected):
+            return
 
 
 async def _rights(ami: AmiClient) -> Result:

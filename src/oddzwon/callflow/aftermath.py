@@ -9,10 +9,12 @@ from dataclasses import asdict
 import structlog
 
 from oddzwon.callflow import recording
+from oddzwon.callflow.arrival import row_of
 from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.dialfacts import known
 from oddzwon.callflow.dialling import CallbackRun, Dropped
 from oddzwon.callflow.switchboard import Switchboard
+from oddzwon.callflow.talk import logged_receipt
 from oddzwon.domain.callback import Callback, Due
 from oddzwon.domain.ending import Ending, judge
 from oddzwon.domain.events import CallEvent, Direction
@@ -22,7 +24,6 @@ from oddzwon.domain.number import Number
 from oddzwon.domain.rights import ObjectionScope
 from oddzwon.log import records
 from oddzwon.log.errors import LogError, LogRefused
-from oddzwon.log.records import NewCall
 
 _log = structlog.get_logger(__name__)
 
@@ -36,11 +37,9 @@ async def after_call(board: Switchboard, live: LiveCall) -> None:
     try:
         await _flow_over(live)
         ending = judge(live.call)
-        if live.id is None and not live.flow_started:
-            await _log_unserved(board, live)
         if live.id is None:
-            _log.error("ending not logged: the call could not be written", leg=live.call.leg)
-            return
+            await _log_late(board, live)
+        assert live.id is not None  # noqa: S101 - _log_late has raised otherwise
         # the writer keeps the order: while the ending is on its way to the disk, the decision's facts are read
         written = asyncio.create_task(_concluded(board, live, live.id, ending))
         try:
@@ -71,23 +70,17 @@ async def _flow_over(live: LiveCall) -> None:
         _log.warning("the flow outlives its call", call=live.id)
 
 
-async def _log_unserved(board: Switchboard, live: LiveCall) -> None:
-    """A call that ended, or went to the queue, without our flow: it is in the log all the same, without a number."""
-    call = live.call
-    line = board.choices.line_for(call.did or "")
+async def _log_late(board: Switchboard, live: LiveCall) -> None:
+    """A call that our flow did not serve, or that the log could not take when it arrived, with what he had heard.
+
+    Raises LogError when the log still cannot be written: then nothing is known of this call, and nothing follows.
+    """
+    line = live.line or board.choices.line_for(live.call.did or "")
     live.line = line
-    live.id = await board.log.arrive(
-        NewCall(
-            pbx=board.choices.pbx,
-            direction=call.direction,
-            linked=live.linked,
-            leg=call.leg,
-            started_at=call.started_at,
-            did=line.number,
-            language=line.language,
-            preset=line.preset,
-        )
-    )
+    live.id = await board.log.arrive(row_of(live, line, board))
+    for made in live.receipts:
+        await board.log.receipt(live.id, logged_receipt(made))
+    board.alarms.clear("log-unwritable")
 
 
 async def _write_ending(board: Switchboard, live: LiveCall, call: str, ending: Ending) -> bool:

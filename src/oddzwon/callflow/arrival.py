@@ -58,12 +58,25 @@ async def _who_calls(agi: AgiSession, live: LiveCall, line: Line, board: Switchb
 
 
 async def _into_the_log(live: LiveCall, line: Line, board: Switchboard) -> None:
-    call = live.call
     if live.party is not None:
         await _comes_back(live, board)
-    new = NewCall(
+    try:
+        live.id = await board.log.arrive(row_of(live, line, board))
+    except LogError as error:
+        # open for service, closed for data: he is served, but neither recorded nor called back
+        board.alarms.raise_("log-unwritable", str(error))
+    else:
+        board.alarms.clear("log-unwritable")
+        resumes = live.resumes.call.id if live.resumes else None
+        _log.info("call arrived", call=live.id, leg=live.call.leg, resumes=resumes)
+
+
+def row_of(live: LiveCall, line: Line, board: Switchboard) -> NewCall:
+    """The arrived call as the log takes it."""
+    call = live.call
+    return NewCall(
         pbx=board.choices.pbx,
-        direction=Direction.INBOUND,
+        direction=call.direction,
         linked=live.linked,
         leg=call.leg,
         started_at=call.started_at,
@@ -76,14 +89,6 @@ async def _into_the_log(live: LiveCall, line: Line, board: Switchboard) -> None:
         resumes=live.resumes.call.id if live.resumes else None,
         stage=Stage.ARRIVING,
     )
-    try:
-        live.id = await board.log.arrive(new)
-    except LogError as error:
-        # open for service, closed for data: he is served, but neither recorded nor called back
-        board.alarms.raise_("log-unwritable", str(error))
-    else:
-        board.alarms.clear("log-unwritable")
-        _log.info("call arrived", call=live.id, leg=call.leg, resumes=live.resumes.call.id if live.resumes else None)
 
 
 async def _comes_back(live: LiveCall, board: Switchboard) -> None:

@@ -148,20 +148,7 @@ class Talk:
         if self.live.id is None:
             return None
         try:
-            return await self.board.log.receipt(
-                self.live.id,
-                Receipt(
-                    made.prompt,
-                    made.version,
-                    made.sha256,
-                    made.language,
-                    made.played_ms,
-                    made.full_ms,
-                    made.key,
-                    made.complete,
-                    made.at,
-                ),
-            )
+            return await self.board.log.receipt(self.live.id, logged_receipt(made))
         except LogError as error:
             self.board.alarms.raise_("log-unwritable", str(error))
             return None
@@ -174,3 +161,18 @@ class Talk:
                 formats = await self.agi.get_variable("CHANNEL(audiowriteformat)") or ""
                 self._wideband = any(name in formats for name in ("g722", "slin16", "opus", "silk16"))
         return self._wideband
+
+
+def logged_receipt(made: NoticeReceipt) -> Receipt:
+    """The receipt as the log takes it."""
+    return Receipt(
+        made.prompt,
+        made.version,
+        made.sha256,
+        made.language,
+        made.played_ms,
+        made.full_ms,
+        made.key,
+        made.complete,
+        made.at,
+    )

@@ -43,7 +43,9 @@ def options(
         Path | None,
         typer.Option("--config", help="The settings; else ODDZWON_CONFIG, else /etc/oddzwon/oddzwon.toml."),
     ] = None,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
 ) -> None:
     """What every command shares."""
     configure_logging(logging.WARNING)
@@ -86,6 +88,7 @@ def serve(
 @app.command()
 def check(context: typer.Context, as_json: Json = False) -> None:
     """Is everything there that a lawful callback needs? Each line is ok, or says what to do."""
+    configure_logging(logging.CRITICAL)  # the table says it all
     with told(as_json=as_json):
         results = asyncio.run(run_checks(settings_of(context)))
     passed = all(result.ok for result in results)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -18,7 +19,9 @@ from oddzwon.control import ControlError
 from oddzwon.log.errors import LogError
 from oddzwon.prompts.errors import PromptError
 
-out = Console(soft_wrap=True)
+_WIDE = 240
+out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
+"""As wide as the terminal; into a pipe, wide enough that nothing is folded."""
 err = Console(stderr=True, soft_wrap=True)
 
 _EXPECTED = (ConfigError, ControlError, CheckError, LogError, PromptError, AsteriskError, OSError)
@@ -55,7 +58,8 @@ def table(title: str, *columns: str) -> Table:
     """An empty table in the house's style."""
     made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column, overflow="fold")
+        # whoever reads an id wants to copy it
+        made.add_column(column, overflow="fold", no_wrap=column in ("id", "call", "for call"))
     return made
 
 

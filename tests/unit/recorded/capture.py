@@ -38,7 +38,7 @@ def facts(name: str) -> list[Translated]:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """The call of a recording after its end: its state before the first event, those events, and what was to be done."""
+    """A recording's call after its end: its state before the first event, those events, and what was to be done."""
 
     began: Call
     call: Call
