@@ -1,4 +1,4 @@
-"""What every test shares: our own code may not block the event loop."""
+"""What every test shares: our own code may not block the event loop, and a busy machine fails no test."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 from blockbuster import blockbuster_ctx
+from hypothesis import HealthCheck, settings
+
+# how long one example takes says more about the machine's other work than about ours
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 MAY_BLOCK = ("test_prompts_", "test_log_", "test_checks.", "test_cli.")
 """What the command line does: building prompts, reading the log, `check`, on a loop that serves no call. What the

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TypeAlias, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oddzwon.domain.call import (
@@ -325,7 +325,8 @@ def test_hours_of_comfort_noise_do_not_crowd_out_whom_he_talks_with() -> None:
     assert MediaReported(T0 + 99 + 3 * JOURNAL_LIMIT, C, (3 * JOURNAL_LIMIT - 1) // 2) == call.journal[-1]
 
 
-@given(st.lists(call_events, max_size=60).map(lambda events: events * 12))
+@settings(max_examples=30)
+@given(st.lists(call_events, min_size=40, max_size=60).map(lambda events: events * 12))
 def test_bounded_whatever_comes(history: list[CallEvent]) -> None:
     moved = [replace(event, at=T0 + n) for n, event in enumerate(history)]
     call, _ = play([e for e in moved if not isinstance(e, LegEnded | PbxRestarted)])

@@ -187,7 +187,6 @@ async def test_nobody_there(settings: Settings, monkeypatch: pytest.MonkeyPatch)
     assert "manager_oddzwon.conf" in results["AMI"].to_do
 
 
-@pytest.mark.xfail(strict=True, reason="checks._manager: the task that waits for the login is left behind")
 async def test_nobody_there_leaves_no_noise(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -415,12 +415,10 @@ def command(*args: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=PROCESS_S, check=False)
 
 
-@pytest.mark.xfail(strict=True, reason="cli: off a terminal ids are folded over several lines")
-@pytest.mark.parametrize("args", [("calls", "list"), ("callbacks", "list")])
-def test_in_a_pipe_an_id_can_be_copied(installed: Installed, args: tuple[str, ...]) -> None:
-    done = command("--config", installed.config, *args)
+def test_in_a_pipe_an_id_can_be_copied(installed: Installed) -> None:
+    done = command("--config", installed.config, "callbacks", "list")
     assert done.returncode == 0
-    assert installed.story.call in done.stdout
+    assert {installed.story.callback, installed.story.call} <= set(done.stdout.split())
 
 
 def test_the_command_itself(installed: Installed) -> None:

@@ -241,7 +241,7 @@ def test_relative_paths_count_from_the_file(path: Path, monkeypatch: pytest.Monk
         ("/var/lib/oddzwon/oddzwon.db", "state/oddzwon.db"),
         ("/run/oddzwon/oddzwon.sock", "oddzwon.sock"),
         ("/var/lib/oddzwon/number.key", "../number.key"),
-        ('# directory = ""', 'directory = "recordings"'),
+        ('# directory = "/var/lib/oddzwon/recordings"', 'directory = "recordings"'),
     )
     monkeypatch.chdir("/")
     settings = load(path)

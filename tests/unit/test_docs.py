@@ -47,16 +47,14 @@ ROOT = Path(__file__).resolve().parents[2]
 INCLUDE = ROOT / "asterisk-config" / "include"
 SOURCE = ROOT / "src" / "oddzwon"
 README = ROOT / "README.md"
-SETTINGS = ROOT / "docs" / "settings.md"
-COMMANDS = ROOT / "docs" / "command-line.md"
-DIALPLAN = ROOT / "docs" / "dialplan.md"
-CALL_LOG = ROOT / "docs" / "call-log.md"
-OPERATION = ROOT / "docs" / "operation.md"
+SETTINGS = SOURCE / "settings.md"
+COMMANDS = SOURCE / "cli" / "command-line.md"
+DIALPLAN = ROOT / "asterisk-config" / "dialplan.md"
+CALL_LOG = SOURCE / "log" / "call-log.md"
+OPERATION = SOURCE / "operation.md"
 CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
-PAGES = sorted(
-    [README, ROOT / "CHANGELOG.md", CONTRIBUTING, INCLUDE / "README.md", *(ROOT / "docs").glob("*.md")],
-    key=str,
-)
+BESIDE_THE_CODE = (SETTINGS, COMMANDS, DIALPLAN, CALL_LOG, OPERATION)
+PAGES = sorted([README, ROOT / "CHANGELOG.md", CONTRIBUTING, INCLUDE / "README.md", *BESIDE_THE_CODE], key=str)
 
 
 def read(path: Path) -> str:
@@ -418,7 +416,7 @@ def test_every_debian_package_has_its_reason() -> None:
 
 
 def test_the_readme_leads_to_every_page() -> None:
-    assert [path.name for path in (ROOT / "docs").glob("*.md") if f"](docs/{path.name}" not in read(README)] == []
+    assert [page.name for page in BESIDE_THE_CODE if f"]({page.relative_to(ROOT)}" not in read(README)] == []
 
 
 def test_make_targets_that_the_pages_print_exist() -> None:
@@ -445,7 +443,7 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
 
 def test_files_that_the_pages_name_exist() -> None:
     """Paths of this repository in code, such as ``docker/lab``."""
-    tops = ("src/", "docker/", "tests/", "asterisk-config/", "docs/", ".github/", ".ci/")
+    tops = ("src/", "docker/", "tests/", "asterisk-config/", ".github/", ".ci/")
     for page in PAGES:
         for name in re.findall(r"`([^`\s]+)`", read(page)):
             if name.startswith(tops) and "*" not in name and "…" not in name:
