@@ -8,10 +8,14 @@ from typing import Any
 
 import pytest
 
+from oddzwon.domain.recording import HEARD_MS
 from tests.asterisk.bench import DE, Bench
 from tests.asterisk.sip_peer import rings
 
 pytestmark = pytest.mark.asterisk
+
+LISTENED = 1 + 2 * HEARD_MS // 20
+"""Frames of 20 ms: as long again as nobody's key counts as an answer to a question."""
 
 
 def seconds(bench: Bench, recording: dict[str, Any]) -> float:
@@ -92,7 +96,7 @@ async def test_german_key_1_consents(bench: Bench, number: str) -> None:
     caller = await bench.in_menu(number, DE)
     await caller.press("1")
     await bench.prompt("REC_CONSENT")
-    await caller.hears_audio()
+    await caller.hears_audio(frames=LISTENED)
     await caller.press("1")
     await bench.prompt("RECORDED")
     agent = await bench.answered_by(caller)
@@ -120,4 +124,20 @@ async def test_keys_pressed_before_the_question_are_no_consent(bench: Bench, num
     call = await bench.judged(await bench.logged(number))
     assert call["menu_key"] == "1"
     assert next(n["key"] for n in call["notices"] if n["prompt"] == "REC_CONSENT") is None
+    assert call["recordings"] == []
+
+
+async def test_a_hasty_double_press_is_no_consent(bench: Bench, number: str) -> None:
+    """The second 1 falls into the first moments of the question: it is asked again, and silence is no consent."""
+    caller = await bench.in_menu(number, DE)
+    await caller.press("11")
+    await bench.prompt("REC_CONSENT")
+    agent = await bench.answered_by(caller)
+    await caller.bye()
+    await agent.ended()
+
+    call = await bench.judged(await bench.logged(number))
+    asked = [n for n in call["notices"] if n["prompt"] == "REC_CONSENT"]
+    assert [n["key"] for n in asked] == [None] * len(asked)
+    assert asked[-1]["complete"] is True
     assert call["recordings"] == []

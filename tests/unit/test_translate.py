@@ -59,7 +59,7 @@ def said(name: str, fields: Mapping[str, str]) -> AmiEvent:
     """An event as the wire delivers it."""
     lines = [f"Event: {name}", "Privilege: call,all", f"Timestamp: {STAMP}", "SystemName: pbx"]
     lines += [f"{key}: {value}" for key, value in fields.items()]
-    return parse_event("\r\n".join(lines).encode(), arrived=1.0)
+    return parse_event("\r\n".join(lines).encode(), arrived=AT / 1000)
 
 
 def of(event: CallEvent) -> OfCall:
@@ -161,11 +161,18 @@ FIELDS = sorted({key for _, fields, _ in ROWS for key in fields})
 VALUES = [*sorted({value for _, fields, _ in ROWS for value in fields.values()}), "", "\x00", "1e9", "-1", "9" * 400]
 texts = st.sampled_from(VALUES) | st.text(max_size=20)
 TIMES = [0.0, -1.0, 1e12, 1e300, float("nan"), float("inf"), float("-inf")]
+times = st.just(AT / 1000) | st.sampled_from(TIMES)
 
 
-@given(st.sampled_from(sorted(WANTED)), st.dictionaries(st.sampled_from(FIELDS), texts), st.sampled_from(TIMES))
+@given(st.sampled_from(sorted(WANTED)), st.dictionaries(st.sampled_from(FIELDS), texts), times)
 def test_no_event_raises(name: str, fields: dict[str, str], at: float) -> None:
     translate(AmiEvent(name, {"Event": name, "Privilege": "call,all", **fields}, at))
+
+
+@pytest.mark.parametrize("stamp", ["1", "-1", "1e300", "nan", "inf", "4102444800"])
+def test_a_time_of_another_century_is_none(stamp: str) -> None:
+    event = f"Event: Hangup\r\nPrivilege: call,all\r\nTimestamp: {stamp}\r\nUniqueid: {C}\r\nLinkedid: {C}"
+    assert translate(parse_event(event.encode(), arrived=AT / 1000)) is None
 
 
 # --- forged ------------------------------------------------------------------------------------------------------
@@ -182,14 +189,14 @@ def test_an_event_that_a_caller_forged_in_what_he_dialled_says_nothing() -> None
 def test_nor_does_one_that_he_ended_properly() -> None:
     """79 characters of an extension hold a whole event, its empty line included; Asterisk's own begin otherwise."""
     whole = b"Event: Hangup\r\nUniqueid: pbx-1795290709.55\r\nLinkedid: 1"
-    assert translate(parse_event(whole, arrived=1.0)) is None
+    assert translate(parse_event(whole, arrived=AT / 1000)) is None
     genuine = b"Event: Hangup\r\nPrivilege: call,all\r\nUniqueid: pbx-1795290709.55\r\nLinkedid: 1"
-    assert OfCall("1", LegEnded(1_000, "pbx-1795290709.55", None)) == translate(parse_event(genuine, arrived=1.0))
+    assert OfCall("1", LegEnded(AT, "pbx-1795290709.55", None)) == translate(parse_event(genuine, arrived=AT / 1000))
 
 
 def test_a_header_twice_says_nothing() -> None:
     twice = b"Event: Hangup\r\nPrivilege: call,all\r\nUniqueid: a\r\nUniqueid: b\r\nLinkedid: a"
-    assert translate(parse_event(twice, arrived=1.0)) is None
+    assert translate(parse_event(twice, arrived=AT / 1000)) is None
 
 
 # --- recorded ----------------------------------------------------------------------------------------------------

@@ -145,7 +145,7 @@ def translate(event: AmiEvent) -> Translated | None:
     if handler is None or not _genuine(event):
         return None
     try:
-        return handler(event.fields, int(event.at * 1000))
+        return handler(event.fields, _instant(event.at))
     except (KeyError, ValueError, OverflowError):
         return None
 
@@ -159,6 +159,13 @@ def _genuine(event: AmiEvent) -> bool:
     Asterisk gives the event's class right after its name (main/manager.c), and says nothing twice in one event.
     """
     return list(event.fields)[1:2] == ["Privilege"] and event.repeated.keys() <= _MAY_REPEAT
+
+
+def _instant(at: float) -> Instant:
+    """Milliseconds; a time outside this century is none (ValueError)."""
+    if not 946_684_800 <= at < 4_102_444_800:
+        raise ValueError(at)
+    return int(at * 1000)
 
 
 def _number(value: str | None) -> int | None:

@@ -17,8 +17,10 @@ from oddzwon.bootstrap.service import ami_settings
 from oddzwon.callflow.switchboard import Choices
 from oddzwon.config import Settings
 from oddzwon.domain.number import mask
+from oddzwon.log.errors import LogError
 from oddzwon.log.queries import Queries
 from oddzwon.prompts.build import plan_of
+from oddzwon.prompts.errors import PromptError
 from oddzwon.prompts.library import PromptLibrary
 
 CONNECT_S = 5.0
@@ -55,7 +57,10 @@ async def run_checks(settings: Settings) -> list[Result]:
 
 def _prompts(settings: Settings) -> Result:
     wanted = plan_of(prompt_plan(settings))
-    library = PromptLibrary.open(settings.prompts.directory, short=settings.prompts.short)
+    try:
+        library = PromptLibrary.open(settings.prompts.directory, short=settings.prompts.short)
+    except PromptError as error:
+        return Result("prompts", False, str(error), "run `oddzwon prompts build`")
     there = {(p.language, p.key, p.variant): p.version for p in library.prompts}
     missing = sorted(f"{t.language} {t.key}" for t in wanted if there.get((t.language, t.key, t.variant)) is None)
     if missing or library.damaged:
@@ -72,8 +77,11 @@ def _log(settings: Settings) -> Result:
         return Result("call log", False, f"{path.parent} cannot be written", "create it for the service's user")
     if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
         return Result("call log", False, f"{path} cannot be written", "make file and folder the service's user's")
-    with Queries(path, mask) as queries:
-        newest = queries.call_list(limit=1)
+    try:
+        with Queries(path, mask) as queries:
+            newest = queries.call_list(limit=1)
+    except LogError as error:
+        return Result("call log", False, str(error), "then run this again")
     return Result("call log", True, f"{path}, newest call {newest[0]['started_at'] if newest else 'none yet'}")
 
 

@@ -5,12 +5,27 @@ Exit status: 0 done, 1 refused or found wrong, 2 bad usage. With ``--json`` noth
 
 from __future__ import annotations
 
+import sys
+
+import typer
+
 from oddzwon.cli.commands import app
+from oddzwon.cli.output import print_json
+
+# typer carries a click of its own, and exports of its usage errors only this one
+_UsageError: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "UsageError")
 
 
 def main() -> None:
-    """Run the command line."""
-    app(prog_name="oddzwon")
+    """Run the command line; bad usage, too, is told as JSON to whoever asked for it."""
+    if "--json" not in sys.argv[1:]:
+        app(prog_name="oddzwon")
+    try:
+        status = app(prog_name="oddzwon", standalone_mode=False)
+    except _UsageError as error:
+        print_json({"error": str(error) or "a command is missing; see oddzwon --help"})
+        sys.exit(2)
+    sys.exit(status if isinstance(status, int) else 0)
 
 
 __all__ = ["app", "main"]

@@ -217,11 +217,10 @@ def _instant(text: str) -> int:
     if ago:
         return time.time_ns() // 1_000_000 - int(ago[1]) * _MS[ago[2]]
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return int(datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1000)
+    except (ValueError, OverflowError) as error:
         msg = f"--since {text!r}: neither ISO 8601 nor 30m, 2h, 7d; for example 2026-11-21T08:00Z"
         raise typer.BadParameter(msg) from error
-    return int(moment.astimezone(UTC).timestamp() * 1000)
 
 
 def _key(settings: Settings, raw: str) -> str:
