@@ -85,6 +85,8 @@ class CallbackRun:
         self.state = state
         self.attempt_id: str | None = None
         self.channel_id: LegId | None = None
+        self.asking = False
+        """Whether an Originate is under way whose answer has not come."""
         self._board = board
         self._events: asyncio.Queue[CallbackEvent] = asyncio.Queue()
         self._causes: tuple[int | None, int | None] = (None, None)
@@ -138,6 +140,10 @@ class CallbackRun:
         values = dict(self._board.choices.greeting_values[self.line.language])
         values["TIME"] = spoken_time(local, language)
         return await self._board.prompts.speak(PromptKey.CALLBACK, language, values)
+
+    def due_at(self, at: Instant) -> None:
+        """Try at that time, or at once if it is over."""
+        self._later((at - self._board.now()) / 1000, lambda: self.post(Due(self._board.now())))
 
     # --- the loop ---------------------------------------------------------------------------------------------
 
@@ -213,7 +219,7 @@ class CallbackRun:
             case ReleaseAgent():
                 self._board.agents.release(self.id)
             case TryAt(at=at):
-                self._later((at - self._board.now()) / 1000, lambda: self.post(Due(self._board.now())))
+                self.due_at(at)
             case TryWhenAgentFrees():
                 self._board.spawn(self._when_agent_frees(), f"agent-for-{self.id}")
 
@@ -262,6 +268,7 @@ class CallbackRun:
         board = self._board
         try:
             asking = board.ami.action("Originate", self._order(attempt, channel_id), action_id=attempt)
+            self.asking = True
             answer = await failpoints.crash_before_answer(failpoints.ORIGINATE_SENT, asking)
         except (AmiNotSent, UnsafeDialString) as error:
             _log.warning("originate not sent", callback=self.id, reason=type(error).__name__)
@@ -271,6 +278,8 @@ class CallbackRun:
             # looked up when the connection is back; never sent again
             board.alarms.raise_("originate-fate-unknown", "Asterisk did not answer an Originate; see its log")
             return
+        finally:
+            self.asking = False
         board.alarms.clear("originate-fate-unknown")
         board.spawn(self._prepare_greeting(), f"greeting-{self.id}")  # while it rings
         if not answer.success:

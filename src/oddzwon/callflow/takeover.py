@@ -18,9 +18,9 @@ from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.dialling import CallbackRun, Dropped
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.domain.call import Call
-from oddzwon.domain.callback import Answered, Callback, CallbackState, Due, FateHidden, Ringing
+from oddzwon.domain.callback import Answered, Callback, CallbackState, FateHidden, Ringing
 from oddzwon.domain.ending import Ending, Party
-from oddzwon.domain.events import Direction, LegEnded, LegId, OutOfSight, PbxRestarted, Stage
+from oddzwon.domain.events import Direction, Instant, LegEnded, LegId, OutOfSight, PbxRestarted, Stage
 from oddzwon.domain.hangup_cause import Confidence
 from oddzwon.domain.number import Number, Presentation, parse
 from oddzwon.log import records
@@ -35,45 +35,62 @@ _log = structlog.get_logger(__name__)
 _RINGING, _UP = "5", "6"  # include/asterisk/channelstate.h
 
 
-async def take_over(board: Switchboard, watch: Watch) -> None:
-    """Go on, after our own start, with the callbacks and calls that the log shows as open."""
+async def take_over(board: Switchboard, watch: Watch) -> bool:
+    """Go on, after our own start, with the callbacks and calls that the log shows as open; False: try it again.
+
+    A call that began while Asterisk's events could not be heard is known already by its flow: it is reconciled.
+    """
     try:
+        served = tuple(board.calls)
         living = await _living(board)
+        _reconcile_calls(watch, served, living, board.now(), 0)
         for row in await board.log.open_calls(board.choices.pbx):
-            _take_call(board, watch, row, living)
+            if board.calls.of_leg(row.leg) is None:
+                _take_call(board, watch, row, living)
         for unjudged in await board.log.unjudged_calls():
             if unjudged.call.pbx == board.choices.pbx and unjudged.ending is not None:
                 await _decide_late(board, unjudged.call, unjudged.ending)
         for callback in await board.log.open_callbacks():
-            if callback.call.pbx == board.choices.pbx:
+            if callback.call.pbx == board.choices.pbx and board.callbacks.by_id(callback.id) is None:
                 await _take_callback(board, callback, living)
     except (LogError, AmiError) as error:
-        board.alarms.raise_("takeover-failed", f"open calls and callbacks wait for the next connection: {error}")
+        board.alarms.raise_("takeover-failed", f"open calls and callbacks are not gone on with: {error}")
+        return False
+    board.alarms.clear("takeover-failed")
+    return True
 
 
-async def reconcile(board: Switchboard, watch: Watch, notice: AmiConnected) -> None:
-    """The connection is back: what ended meanwhile, and what lives on?"""
+async def reconcile(board: Switchboard, watch: Watch, notice: AmiConnected) -> bool:
+    """The connection is back: what ended meanwhile, and what lives on? False: it must be tried again."""
     gap_ms = int((notice.gap_s or 0) * 1000)
-    at = board.now()
+    served = tuple(board.calls)
+    # an Originate that was sent on the new connection tells of itself
+    dialled = tuple(run for run in board.callbacks if run.channel_id is not None and not run.asking)
     if notice.restarted:
-        for live in board.calls:
-            watch.deliver(live, PbxRestarted(at, gap_ms))
-        for run in board.callbacks:
-            if run.channel_id is not None:
-                run.post(FateHidden(at))
-        return
+        for live in served:
+            watch.deliver(live, PbxRestarted(board.now(), gap_ms))
+        for run in dialled:
+            run.post(FateHidden(board.now()))
+        return True
     try:
         living = await _living(board)
     except AmiError as error:
-        _log.warning("reconciliation waits for the next connection", reason=type(error).__name__)
-        return
-    for live in board.calls:
+        _log.warning("reconciliation failed", reason=type(error).__name__)
+        return False
+    _reconcile_calls(watch, served, living, board.now(), gap_ms)
+    for run in dialled:
+        if run.state.state is not CallbackState.WAITING:
+            _follow(run, living, board.now())
+    return True
+
+
+def _reconcile_calls(
+    watch: Watch, served: tuple[LiveCall, ...], living: dict[LegId, str], at: Instant, gap_ms: int
+) -> None:
+    for live in served:
         watch.deliver(live, OutOfSight(at, gap_ms))
         if live.call.leg not in living:
             watch.deliver(live, LegEnded(at, live.call.leg, None))
-    for run in board.callbacks:
-        if run.channel_id is not None and run.state.state is not CallbackState.WAITING:
-            _follow(run, living, at)
 
 
 def _follow(run: CallbackRun, living: dict[LegId, str], at: int) -> None:
@@ -170,7 +187,8 @@ async def _take_callback(board: Switchboard, row: OpenCallback, living: dict[Leg
         run.attempt_id, run.channel_id = under_way.id, under_way.channel_id
         _follow(run, living, at)
     else:
-        run.post(Due(at))
+        last = max((attempt.at for attempt in row.attempts), default=None)
+        run.due_at(at if last is None else last + board.choices.limits.gap_ms)
     _log.info("callback taken over", callback=row.id, state=state.state.value, attempt=run.attempt_id)
     board.callbacks.add(run)
     board.spawn(run.run(), f"callback-{row.id}")

@@ -36,6 +36,7 @@ from oddzwon.log.errors import LogError
 
 _log = structlog.get_logger(__name__)
 
+_TRIES = 3
 _RINGING, _UP = 5, 6  # include/asterisk/channelstate.h
 
 
@@ -58,17 +59,26 @@ class Watch:
                 case _:
                     translated = translate(notice)
                     if translated is not None:
-                        self.handle(translated)
+                        self._guarded(translated)
 
     async def _connected(self, notice: AmiConnected) -> None:
         board = self._board
         board.alarms.clear("ami-lost")
-        if not self._seen_before:
-            self._seen_before = True
-            await take_over(board, self)
-        else:
-            await reconcile(board, self, notice)
+        for _ in range(_TRIES):
+            if self._seen_before and await reconcile(board, self, notice):
+                break
+            if not self._seen_before and await take_over(board, self):
+                self._seen_before = True
+                break
         self.ready.set()
+
+    def _guarded(self, fact: Translated) -> None:
+        """One bad event never harms another call: it is an alarm, and the loop goes on."""
+        try:
+            self.handle(fact)
+        except Exception as error:
+            _log.critical("event failed", fact=type(fact).__name__, error=type(error).__name__)
+            self._board.alarms.raise_("event-failed", "an internal fault: report it with the log around this line")
 
     def handle(self, fact: Translated) -> None:
         """One fact from Asterisk."""
