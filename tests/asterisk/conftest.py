@@ -15,7 +15,8 @@ import pytest
 from tests.asterisk.bench import Bench
 from tests.asterisk.lab import ROOT, Lab
 from tests.asterisk.observer import Observer
-from tests.asterisk.sip_peer import Peer, answers
+from tests.asterisk.sip_peer import Peer
+from tests.asterisk.sip_scripts import answers
 
 BENCH = pytest.StashKey[Bench]()
 AGENTS = tuple(f"PJSIP/agent{n}" for n in (1, 2, 3, 4))
@@ -49,9 +50,11 @@ def lab(own_net: str) -> Iterator[Lab]:
     """This worker's own lab, fresh, with short prompts; wiped at the end."""
     lab = Lab(own_net)
     lab.command("clean")
-    lab.command("up")
-    yield lab
-    lab.command("clean")
+    try:
+        lab.command("up")
+        yield lab
+    finally:
+        lab.command("clean")
 
 
 @pytest.fixture(scope="session")

@@ -14,50 +14,15 @@ from types import TracebackType
 from tests.asterisk.rtp import Audio
 from tests.asterisk.sip_leg import Leg, Script
 from tests.asterisk.sip_messages import MalformedMessage, NoAnswer, Request, Response, offer, parse, render, respond
+from tests.asterisk.sip_scripts import NOBODY, answers
+
+__all__ = ["Peer", "answers"]  # tests/bench takes both from here
 
 T1_S = 0.5
 """RFC 3261 section 17.1.1.1: the first retransmission, doubled each time."""
 GIVE_UP_S = 32.0
 COOKIE = "z9hG4bK"
 REPLIES_KEPT = 500
-
-
-# --- scripts for calls that come in ---------------------------------------------------------------------------------
-
-
-def answers(after: float = 0.0, *, keys: str = "") -> Script:
-    """Rings, answers after so many seconds, and presses ``keys`` as soon as something is heard."""
-
-    async def script(leg: Leg) -> None:
-        leg.ring()
-        await asyncio.sleep(after)
-        leg.answer()
-        if keys:
-            await leg.hears_audio()
-            await leg.press(keys)
-
-    return script
-
-
-def rings() -> Script:
-    """Rings and is never answered."""
-
-    async def script(leg: Leg) -> None:
-        leg.ring()
-
-    return script
-
-
-def refuses(status: int, phrase: str) -> Script:
-    """Refuses at once."""
-
-    async def script(leg: Leg) -> None:
-        leg.refuse(status, phrase)
-
-    return script
-
-
-NOBODY = refuses(404, "Not Found")
 
 
 class Peer(asyncio.DatagramProtocol):

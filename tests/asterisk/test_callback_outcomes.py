@@ -6,7 +6,7 @@ import pytest
 
 from tests.asterisk.bench import Bench
 from tests.asterisk.sip_leg import EndedBy
-from tests.asterisk.sip_peer import answers, refuses, rings
+from tests.asterisk.sip_scripts import answers, refuses, rings
 
 pytestmark = pytest.mark.asterisk
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.asterisk.bench import PL, TIE, Bench
 from tests.asterisk.observer import named
-from tests.asterisk.sip_peer import answers, rings
+from tests.asterisk.sip_scripts import answers, rings
 
 pytestmark = pytest.mark.asterisk
 

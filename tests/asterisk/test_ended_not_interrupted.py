@@ -6,7 +6,7 @@ import pytest
 
 from tests.asterisk.bench import Bench
 from tests.asterisk.observer import told
-from tests.asterisk.sip_peer import rings
+from tests.asterisk.sip_scripts import rings
 
 pytestmark = pytest.mark.asterisk
 

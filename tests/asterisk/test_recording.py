@@ -10,7 +10,7 @@ import pytest
 
 from oddzwon.domain.recording import HEARD_MS
 from tests.asterisk.bench import DE, Bench
-from tests.asterisk.sip_peer import rings
+from tests.asterisk.sip_scripts import rings
 
 pytestmark = pytest.mark.asterisk
 

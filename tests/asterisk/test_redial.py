@@ -6,7 +6,7 @@ import pytest
 
 from tests.asterisk.bench import TIE, Bench
 from tests.asterisk.sip_leg import EndedBy
-from tests.asterisk.sip_peer import answers, rings
+from tests.asterisk.sip_scripts import answers, rings
 
 pytestmark = pytest.mark.asterisk
 
