@@ -50,9 +50,17 @@ from oddzwon.domain.events import (
 ROOT = Path(__file__).parents[2]
 STAMP, AT = "1795290164.268012", 1_795_290_164_268
 C, A = "pbx-1.1", "pbx-1.2"
-CALLER = {"Uniqueid": C, "Linkedid": C}
-CALLERS_AGENT = {**CALLER, "DestUniqueid": A, "DestChannel": "PJSIP/agent1-00000007", "Interface": "PJSIP/agent1"}
-ATTEMPT = {"DestUniqueid": A, "DestChannel": "PJSIP/carrier-00000001", "Linkedid": A}
+SNAPSHOT = {"ChannelState": "6", "Context": "oddzwon-arrived", "Exten": "s", "Priority": "3"}
+DESTINATION = {f"Dest{name}": value for name, value in SNAPSHOT.items()}
+CALLER = {**SNAPSHOT, "Uniqueid": C, "Linkedid": C}
+CALLERS_AGENT = {
+    **CALLER,
+    **DESTINATION,
+    "DestUniqueid": A,
+    "DestChannel": "PJSIP/agent1-00000007",
+    "Interface": "PJSIP/agent1",
+}
+ATTEMPT = {**DESTINATION, **SNAPSHOT, "DestUniqueid": A, "DestChannel": "PJSIP/carrier-00000001", "Linkedid": A}
 
 
 def said(name: str, fields: Mapping[str, str]) -> AmiEvent:
@@ -93,7 +101,7 @@ ROWS: list[tuple[str, dict[str, str], Translated | None]] = [
     ("RTCPSent", {**CALLER, "Report0HighestSequence": "250"}, of(MediaReported(AT, C, 250))),
     ("RTCPSent", CALLER, None),  # a report about nothing received
     ("Newstate", {**CALLER, "ChannelState": "5"}, LegState(C, 5, AT)),
-    ("Newstate", CALLER, None),
+    ("Newstate", {**CALLER, "ChannelState": ""}, None),
     (
         "OriginateResponse",
         {"ActionID": "att-1", "Uniqueid": A, "Response": "Success"},
@@ -110,7 +118,9 @@ ROWS: list[tuple[str, dict[str, str], Translated | None]] = [
     ("DTMFEnd", {**CALLER, "Digit": "1", "Direction": "Sent"}, None),
     ("DTMFEnd", {**CALLER, "Digit": "A", "Direction": "Received"}, None),
     ("DTMFEnd", {**CALLER, "Digit": "", "Direction": "Received"}, None),
-    ("Shutdown", {"Shutdown": "Cleanly"}, EveryCall(ShuttingDown(AT))),
+    ("Shutdown", {"Shutdown": "Cleanly", "Restart": "False"}, EveryCall(ShuttingDown(AT))),
+    ("Shutdown", {"Shutdown": "Cleanly"}, None),
+    ("Shutdown", {}, None),
     ("UserEvent", {**CALLER, "UserEvent": "OddzwonArrived", "Did": "+48221234567"}, Arrival(C, C, "+48221234567", AT)),
     ("UserEvent", {**CALLER, "UserEvent": "OddzwonArrived"}, Arrival(C, C, "", AT)),
     (
@@ -190,7 +200,10 @@ def test_nor_does_one_that_he_ended_properly() -> None:
     """79 characters of an extension hold a whole event, its empty line included; Asterisk's own begin otherwise."""
     whole = b"Event: Hangup\r\nUniqueid: pbx-1795290709.55\r\nLinkedid: 1"
     assert translate(parse_event(whole, arrived=AT / 1000)) is None
-    genuine = b"Event: Hangup\r\nPrivilege: call,all\r\nUniqueid: pbx-1795290709.55\r\nLinkedid: 1"
+    with_class = b"Event: Hangup\r\nPrivilege: call,all\r\nUniqueid: pbx-1795290709.55\r\nLinkedid: 1"
+    assert translate(parse_event(with_class, arrived=AT / 1000)) is None
+    snapshot = b"ChannelState: 6\r\nContext: oddzwon-arrived\r\nPriority: 1\r\n"
+    genuine = b"Event: Hangup\r\nPrivilege: call,all\r\n" + snapshot + b"Uniqueid: pbx-1795290709.55\r\nLinkedid: 1"
     assert OfCall("1", LegEnded(AT, "pbx-1795290709.55", None)) == translate(parse_event(genuine, arrived=AT / 1000))
 
 

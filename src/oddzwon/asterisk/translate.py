@@ -156,9 +156,17 @@ _MAY_REPEAT: Final = frozenset({"ChanVariable", "DestChanVariable", "Variable"})
 def _genuine(event: AmiEvent) -> bool:
     """Whether Asterisk itself said all of it, and no caller's name or number with line ends in it.
 
-    Asterisk gives the event's class right after its name (main/manager.c), and says nothing twice in one event.
+    Asterisk gives the event's class right after its name (main/manager.c), says nothing twice in one event, and names a
+    channel only within its snapshot (main/manager_channels.c): more than the 79 characters that a caller's own fit in.
     """
-    return list(event.fields)[1:2] == ["Privilege"] and event.repeated.keys() <= _MAY_REPEAT
+    fields = event.fields
+    return (
+        list(fields)[1:2] == ["Privilege"]
+        and fields["Privilege"].endswith(",all")
+        and event.repeated.keys() <= _MAY_REPEAT
+        and ("Linkedid" not in fields or {"ChannelState", "Context", "Priority"} <= fields.keys())
+        and ("DestLinkedid" not in fields or {"DestChannelState", "DestContext"} <= fields.keys())
+    )
 
 
 def _instant(at: float) -> Instant:
@@ -275,7 +283,9 @@ def _dtmf_end(f: _F, at: Instant) -> KeyHeard | None:
     return KeyHeard(f["Uniqueid"], key, at)
 
 
-def _shutdown(_f: _F, at: Instant) -> EveryCall:
+def _shutdown(f: _F, at: Instant) -> EveryCall | None:
+    if f["Shutdown"] not in ("Cleanly", "Uncleanly") or f["Restart"] not in ("True", "False"):
+        return None
     return EveryCall(ShuttingDown(at))
 
 

@@ -49,12 +49,16 @@ async def after_call(board: Switchboard, live: LiveCall) -> None:
     except LogError as error:
         board.alarms.raise_("log-unwritable", str(error))
     finally:
+        live.judged.set()
         board.calls.forget(live)
 
 
 async def _concluded(board: Switchboard, live: LiveCall, call: str, ending: Ending) -> bool:
     """Write the ending, then what became of the recordings; False: the call was judged before."""
-    written = await _write_ending(board, live, call, ending)
+    try:
+        written = await _write_ending(board, live, call, ending)
+    finally:
+        live.judged.set()
     if written:
         await recording.finish(board, live)
     return written

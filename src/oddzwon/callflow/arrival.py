@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 import structlog
 
 from oddzwon.asterisk import variables
@@ -14,6 +17,9 @@ from oddzwon.domain.events import Direction, Stage
 from oddzwon.domain.number import NotANumber, Number, NumberFault, Presentation, diverted, parse, presentation
 from oddzwon.log.errors import LogError
 from oddzwon.log.records import Drop, NewCall, Party
+
+ENDING_S = 1.5
+"""Longest wait for the verdict on a call that has just ended."""
 
 _log = structlog.get_logger(__name__)
 
@@ -96,6 +102,7 @@ async def _comes_back(live: LiveCall, board: Switchboard) -> None:
     assert live.party is not None  # noqa: S101 - the caller of this function has seen to it
     key = live.party.number_key
     board.callbacks.redialled(key)
+    await _judged(board.calls.ending_of(key))
     try:
         drop = await board.log.recent_drop_for(key, live.call.started_at - board.choices.policy.lapse_ms)
     except LogError as error:
@@ -103,6 +110,15 @@ async def _comes_back(live: LiveCall, board: Switchboard) -> None:
         return
     if drop is not None and not await _resumed_already(drop, board):
         live.resumes = drop
+
+
+async def _judged(ending: LiveCall | None) -> None:
+    """He may be back before his last call's ending is in the log: what he resumes is known a moment later."""
+    if ending is None:
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(ENDING_S):
+            await ending.judged.wait()
 
 
 async def _resumed_already(drop: Drop, board: Switchboard) -> bool:

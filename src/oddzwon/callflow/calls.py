@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from oddzwon.callflow.switchboard import Choice, Line
-from oddzwon.domain.call import Call, CallCommand, SettleDue, advance
+from oddzwon.domain.call import Call, CallCommand, Phase, SettleDue, advance
 from oddzwon.domain.events import CallEvent, Direction, Instant, LegId, WeHungUp
 from oddzwon.domain.notice import NoticeReceipt
 from oddzwon.domain.number import NotANumber, Number, Presentation
@@ -54,6 +54,7 @@ class LiveCall:
     ahead_since: Instant | None = None
     flow_started: bool = False
     flow_over: asyncio.Event = field(default_factory=asyncio.Event)
+    judged: asyncio.Event = field(default_factory=asyncio.Event)
     attempt: str | None = None
 
     def advance(self, event: CallEvent | SettleDue) -> tuple[CallCommand, ...]:
@@ -101,6 +102,13 @@ class Calls:
     def of_leg(self, leg: LegId) -> LiveCall | None:
         """The call whose caller leg this is."""
         return self._by_leg.get(leg)
+
+    def ending_of(self, number_key: str) -> LiveCall | None:
+        """A call of this number that has ended and is not judged yet."""
+        for live in self._by_linked.values():
+            if live.call.phase is not Phase.LIVE and live.party is not None and live.party.number_key == number_key:
+                return None if live.judged.is_set() else live
+        return None
 
     def forget(self, live: LiveCall) -> None:
         """The call is settled and written."""

@@ -198,7 +198,8 @@ class Standing:
     """What stands for or against calling a number back, all of one moment.
 
     ``objected`` and ``restricted``: the registers; ``objected_in_call``: key 8 in the dropped call; ``redialled``: an
-    inbound call began after the loss; ``callback_open``: a callback to the number is not final.
+    inbound call began after the loss, or resumes the dropped one, whatever the clocks say; ``callback_open``: a
+    callback to the number is not final.
     """
 
     objected: bool
