@@ -7,8 +7,10 @@ import itertools
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
@@ -33,7 +35,9 @@ def own_net() -> Iterator[str]:
     """A net that no other worker and no other run of these tests has now; held by a lock until the end."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     for third in range(100 + worker % 10, 200, 10):
-        lock = (ROOT / ".cache" / f"tests-127.0.{third}.lock").open("w")
+        # the machine's, not this clone's: the loopback addresses are shared by all
+        path = Path(tempfile.gettempdir()) / f"oddzwon-tests-127.0.{third}.lock"
+        lock = path.open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

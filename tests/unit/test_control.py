@@ -23,8 +23,9 @@ from oddzwon.bootstrap.choices import choices_from
 from oddzwon.bootstrap.service import ami_settings
 from oddzwon.callflow.agents import Agents
 from oddzwon.callflow.alarms import Alarms
+from oddzwon.callflow.callbacks import Callbacks, Dropped
 from oddzwon.callflow.calls import Calls
-from oddzwon.callflow.dialling import CallbackRun, Callbacks, Dropped
+from oddzwon.callflow.dialling import CallbackRun
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.clock import SystemClock
 from oddzwon.config import Settings, load

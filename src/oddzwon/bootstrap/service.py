@@ -22,8 +22,8 @@ from oddzwon.bootstrap.speaking import studio_for
 from oddzwon.callflow.agents import Agents
 from oddzwon.callflow.alarms import Alarms
 from oddzwon.callflow.callback import callback
+from oddzwon.callflow.callbacks import Callbacks
 from oddzwon.callflow.calls import Calls
-from oddzwon.callflow.dialling import Callbacks
 from oddzwon.callflow.inbound import inbound
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.watch import Watch
@@ -58,6 +58,8 @@ async def serve(settings: Settings, pid_file: Path | None = None) -> None:
         try:
             await asyncio.wait({connection, watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
             _log.info("stopping", calls=len(board.calls))
+            board.stopping = True
+            await asyncio.gather(*(run.break_off() for run in board.callbacks))
             await fastagi.close(grace=FLOWS_END_S)
             await _written(board)
         finally:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from typing import TypeVar
 
 import structlog
 
 from oddzwon.callflow import recording
 from oddzwon.callflow.arrival import row_of
+from oddzwon.callflow.callbacks import Dropped
 from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.dialfacts import known
-from oddzwon.callflow.dialling import CallbackRun, Dropped
+from oddzwon.callflow.dialling import CallbackRun
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.talk import logged_receipt
 from oddzwon.domain.callback import Callback, Due
@@ -23,11 +25,14 @@ from oddzwon.domain.notice import NoticeReceipt, ResumedCall, layer1_known
 from oddzwon.domain.number import Number
 from oddzwon.domain.rights import ObjectionScope
 from oddzwon.log import records
-from oddzwon.log.errors import LogError, LogRefused
+from oddzwon.log.errors import LogError, LogRefused, LogUnavailable
 
 _log = structlog.get_logger(__name__)
 
 _DECIDE_TRIES = 3
+WRITE_TRIES = 30
+WRITE_AGAIN_S = 1.0
+T = TypeVar("T")
 FLOW_LASTS_S = 2.0
 """Longest wait, after the caller is gone, for his flow to write its last receipt."""
 
@@ -38,7 +43,7 @@ async def after_call(board: Switchboard, live: LiveCall) -> None:
         await _flow_over(live)
         ending = judge(live.call)
         if live.id is None:
-            await _log_late(board, live)
+            await persistently(board, lambda: _log_late(board, live))
         assert live.id is not None  # noqa: S101 - _log_late has raised otherwise
         # the writer keeps the order: while the ending is on its way to the disk, the decision's facts are read
         written = asyncio.create_task(_concluded(board, live, live.id, ending))
@@ -53,10 +58,21 @@ async def after_call(board: Switchboard, live: LiveCall) -> None:
         board.calls.forget(live)
 
 
+async def persistently(board: Switchboard, write: Callable[[], Awaitable[T]]) -> T:
+    """Write, again and again while the log cannot be written at the moment; raises LogError when patience is over."""
+    for _ in range(WRITE_TRIES):
+        try:
+            return await write()
+        except LogUnavailable as error:
+            board.alarms.raise_("log-unwritable", str(error))
+            await asyncio.sleep(WRITE_AGAIN_S)
+    return await write()
+
+
 async def _concluded(board: Switchboard, live: LiveCall, call: str, ending: Ending) -> bool:
     """Write the ending, then what became of the recordings; False: the call was judged before."""
     try:
-        written = await _write_ending(board, live, call, ending)
+        written = await persistently(board, lambda: _write_ending(board, live, call, ending))
     finally:
         live.judged.set()
     if written:
@@ -184,7 +200,8 @@ async def _facts(board: Switchboard, live: LiveCall, call: str, ending: Ending) 
         number=live.number,
         lost_at=ending.lost_at,
         call_had_callback=live.call.direction is Direction.CALLBACK,
-        other_callback_open=standing.callback_open if standing else None,
+        other_callback_open=standing.callback_open is not None if standing else None,
+        other_callback=standing.callback_open if standing else None,
         earlier_dials=0,  # each drop is an interruption of its own, with its own bounds
         earlier_answers=0,
         purpose=Purpose.RESUME,

@@ -71,8 +71,13 @@ async def _into_the_log(live: LiveCall, line: Line, board: Switchboard) -> None:
     except LogError as error:
         # open for service, closed for data: he is served, but neither recorded nor called back
         board.alarms.raise_("log-unwritable", str(error))
+        if live.party is not None:
+            board.callbacks.redialled(live.party.number_key)
     else:
         board.alarms.clear("log-unwritable")
+        if live.party is not None:
+            # once more, now that he is in the log: a callback may have passed its gate in between
+            board.callbacks.redialled(live.party.number_key)
         resumes = live.resumes.call.id if live.resumes else None
         _log.info("call arrived", call=live.id, leg=live.call.leg, resumes=resumes)
 

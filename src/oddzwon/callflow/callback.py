@@ -7,6 +7,7 @@ import structlog
 from oddzwon.asterisk.agi_session import AgiSession
 from oddzwon.asterisk.errors import AgiHangup
 from oddzwon.callflow.calls import LiveCall
+from oddzwon.callflow.dialfacts import known
 from oddzwon.callflow.dialling import CallbackRun
 from oddzwon.callflow.inbound import hand_over, reach
 from oddzwon.callflow.recording import announce_and_arm, objected_to_recording
@@ -97,7 +98,8 @@ async def _greet(talk: Talk, run: CallbackRun) -> Said:
 
 async def _go_on(talk: Talk, run: CallbackRun) -> None:
     reach(talk.live, Stage.ANNOUNCEMENT, talk.board)
-    carried = objected_to_recording(run.receipts)
+    in_call = await known(talk.board, talk.board.log.objected_in_call(run.drop.id, ObjectionScope.RECORDING))
+    carried = objected_to_recording(run.receipts) or in_call is not False
     await announce_and_arm(talk, run.choice, run.line, carried_objection=carried)
     await talk.say(PromptKey.CONNECTING)
     talk.board.agents.release(run.id)  # the agent held for this callback is now dialled for it

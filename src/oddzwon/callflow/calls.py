@@ -103,6 +103,10 @@ class Calls:
         """The call whose caller leg this is."""
         return self._by_leg.get(leg)
 
+    def before(self, at: Instant) -> tuple[LiveCall, ...]:
+        """The calls that began before ``at``."""
+        return tuple(live for live in self._by_linked.values() if live.call.started_at < at)
+
     def ending_of(self, number_key: str) -> LiveCall | None:
         """A call of this number that has ended and is not judged yet."""
         for live in self._by_linked.values():

@@ -19,10 +19,12 @@ T = TypeVar("T")
 async def known(board: Switchboard, question: Awaitable[T]) -> T | None:
     """The log's answer, or None when it cannot be read: an unknown, and so a refusal."""
     try:
-        return await question
+        answer = await question
     except LogError as error:
         board.alarms.raise_("log-unreadable", str(error))
         return None
+    board.alarms.clear("log-unreadable")
+    return answer
 
 
 async def standing_of(board: Switchboard, run: CallbackRun) -> Standing | None:

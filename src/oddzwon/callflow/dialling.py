@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import structlog
@@ -13,8 +13,9 @@ from oddzwon.asterisk import variables
 from oddzwon.asterisk.dialstring import UnsafeDialString, caller_id, trunk_dial_string
 from oddzwon.asterisk.errors import AmiError, AmiFateUnknown, AmiNotSent
 from oddzwon.callflow import failpoints
+from oddzwon.callflow.callbacks import Dropped
 from oddzwon.callflow.dialfacts import gate_for, standing_of
-from oddzwon.callflow.switchboard import Choice, Line, Switchboard
+from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.domain import callback as machine
 from oddzwon.domain.callback import (
     AskGate,
@@ -41,10 +42,8 @@ from oddzwon.domain.callback import (
 from oddzwon.domain.events import Instant, LegId
 from oddzwon.domain.hangup_cause import AttemptOutcome, attempt_outcome
 from oddzwon.domain.lawfulness import Code, Gate, GateOutcome
-from oddzwon.domain.notice import NoticeReceipt
-from oddzwon.domain.number import Number
-from oddzwon.log.errors import LogError, LogRefused
-from oddzwon.log.records import CallRow, Condition, Party
+from oddzwon.log.errors import LogError, LogRefused, LogUnavailable
+from oddzwon.log.records import Condition
 from oddzwon.prompts.library import Prompt
 from oddzwon.prompts.spoken import spoken_time
 from oddzwon.prompts.texts import Language, PromptKey
@@ -54,20 +53,9 @@ _log = structlog.get_logger(__name__)
 LOOK_AGAIN_S = 2.0
 """While no agent is free the queue is asked again this often, should an event of Asterisk's be missed."""
 WRITE_AGAIN_S = 1.0
+HANG_UP_AGAIN_S = 0.1
 ORIGINATE_MARGIN_MS = 1_000
 """A refused Originate that made no channel is believed after this: where there was one, its Hangup tells more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """What a callback resumes: the call that dropped and everything its continuation needs."""
-
-    call: CallRow
-    line: Line
-    number: Number
-    party: Party
-    choice: Choice
-    receipts: tuple[NoticeReceipt, ...]
 
 
 class CallbackRun:
@@ -85,6 +73,9 @@ class CallbackRun:
         self.state = state
         self.attempt_id: str | None = None
         self.channel_id: LegId | None = None
+        self._stop_asked = False
+        self._gone = asyncio.Event()
+        self._moved = asyncio.Event()
         self.asking = False
         """Whether an Originate is under way whose answer has not come."""
         self._board = board
@@ -111,11 +102,14 @@ class CallbackRun:
 
     def channel_gone(self, at: Instant, cause: int | None) -> None:
         """The attempt's channel is gone."""
+        self._gone.set()
         said, tech = self._causes
         outcome = attempt_outcome(said if said is not None else cause, tech, self._dial_status)
         if outcome in (AttemptOutcome.ANSWERED, AttemptOutcome.CANCELLED):
             # before an answer this is our own ring limit; after one the outcome is not asked
             outcome = AttemptOutcome.NO_ANSWER
+        if outcome.trunk_fault or outcome is AttemptOutcome.FAILED:
+            self._board.alarms.raise_("trunk-refused", f"a callback could not be dialled ({outcome}): is the trunk up?")
         self.post(AttemptEnded(at, outcome, said or cause))
 
     def originate_refused(self, attempt: str, at: Instant) -> None:
@@ -154,6 +148,7 @@ class CallbackRun:
         try:
             while not self.state.state.final:
                 await self._take(await self._events.get())
+                self._moved.set()
         finally:
             for timer in self._timers:
                 timer.cancel()
@@ -206,9 +201,22 @@ class CallbackRun:
                 await log.attempt_state(self.attempt_id, after.state.value, at=at, callback_state=after.state, why=why)
             elif after.state is not before.state:
                 await log.callback_state(self.id, after.state, at=at, why=why)
-        except LogError as error:
-            # the phone rings or has stopped already: act on; what is not written is looked up after a restart
+        except LogUnavailable as error:
+            # the phone rings or has stopped already: act on, and write it as soon as that is possible
             self._board.alarms.raise_("callback-not-written", str(error))
+            if after.state.final:
+                self._board.spawn(self._write_again(before, after, event, commands), f"write-{self.id}")
+        except LogError as error:
+            self._board.alarms.raise_("callback-not-written", str(error))
+        else:
+            self._board.alarms.clear("callback-not-written")
+
+    async def _write_again(
+        self, before: Callback, after: Callback, event: CallbackEvent, commands: tuple[CallbackCommand, ...]
+    ) -> None:
+        """A callback that is over must not stand in the log as one under way: it would refuse every later one."""
+        await asyncio.sleep(WRITE_AGAIN_S)
+        await self._write(before, after, event, commands)
 
     async def _perform(self, command: CallbackCommand) -> None:
         match command:
@@ -225,6 +233,9 @@ class CallbackRun:
 
     async def _ask_gate(self) -> None:
         board = self._board
+        if board.stopping:
+            self.post(GateHeld(board.now()))  # nobody would be here to greet who answers; it goes on after the start
+            return
         agent, standing = await asyncio.gather(
             board.agents.reserve(self.id, self.choice.queue, self.preferred_agent), standing_of(board, self)
         )
@@ -259,9 +270,13 @@ class CallbackRun:
             return
         self.state, self.attempt_id, self.channel_id = after, row.id, row.channel_id
         self._causes, self._dial_status = (None, None), None
+        self._gone.clear()
         board.callbacks.dialled(self)
         _log.info("attempt committed", callback=self.id, attempt=row.id, n=dial.n)
         failpoints.crash_at(failpoints.ATTEMPT_COMMITTED)
+        if self._stop_asked:
+            self.post(NeverSent(board.now()))  # who stopped it is heard next; no phone rings meanwhile
+            return
         await self._originate(row.id, row.channel_id)
 
     async def _originate(self, attempt: str, channel_id: str) -> None:
@@ -283,8 +298,10 @@ class CallbackRun:
         board.alarms.clear("originate-fate-unknown")
         board.spawn(self._prepare_greeting(), f"greeting-{self.id}")  # while it rings
         if not answer.success:
+            board.alarms.raise_("originate-refused", f"Asterisk refused an Originate: {answer.message}")
             self.post(AttemptEnded(board.now(), AttemptOutcome.FAILED))
             return
+        board.alarms.clear("originate-refused")
         try:
             await board.log.attempt_state(attempt, AttemptState.DIALLING, at=board.now())
         except LogError as error:
@@ -311,10 +328,31 @@ class CallbackRun:
         live = self._board.calls.of_leg(self.channel_id)
         if live is not None:
             self._board.calls.hung_up_by_us(live, self._board.now(), why)
-        try:
-            await self._board.ami.action("Hangup", {"Channel": self.channel_id})
-        except AmiError as error:
-            _log.warning("hang-up of an attempt failed", callback=self.id, reason=type(error).__name__)
+        self._board.spawn(self._insist(self.channel_id), f"hangup-{self.id}")
+
+    async def _insist(self, channel_id: LegId) -> None:
+        """Hang the attempt up until it is gone: an Originate is answered before its channel exists."""
+        board = self._board
+        until = board.clock.monotonic() + board.choices.ring_limit_ms / 1000
+        while not self._gone.is_set() and board.clock.monotonic() < until:
+            try:
+                if (await board.ami.action("Hangup", {"Channel": channel_id})).success:
+                    return
+            except AmiError as error:
+                _log.warning("hang-up of an attempt failed", callback=self.id, reason=type(error).__name__)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HANG_UP_AGAIN_S):
+                    await self._gone.wait()
+
+    async def break_off(self) -> None:
+        """The service stops: who answered now would hear nobody. The dial counts; the rest follows after the start."""
+        if self.state.state in (CallbackState.DIALLING, CallbackState.RINGING) and self.channel_id is not None:
+            await self._insist(self.channel_id)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WRITE_AGAIN_S):
+                    while self.state.state in (CallbackState.DIALLING, CallbackState.RINGING):
+                        self._moved.clear()
+                        await self._moved.wait()
 
     async def _when_agent_frees(self) -> None:
         await self._board.agents.change(self.choice.queue, LOOK_AGAIN_S)
@@ -327,6 +365,7 @@ class CallbackRun:
 
     def stop(self, reason: Stop) -> None:
         """Stop at once, even while it rings."""
+        self._stop_asked = True
         self.post(StopAsked(self._board.now(), reason))
 
     def _later(self, seconds: float, what: Callable[[], None]) -> None:
@@ -347,52 +386,3 @@ def _why(event: CallbackEvent) -> str:
         case GateHeld():
             return "no agent is free"
     return ""
-
-
-class Callbacks:
-    """The callbacks under way, found by their id, by the number's key, and by the channel of their attempt."""
-
-    def __init__(self) -> None:
-        self._runs: dict[str, CallbackRun] = {}
-        self._by_channel: dict[LegId, CallbackRun] = {}
-
-    def __iter__(self) -> Iterator[CallbackRun]:
-        return iter(tuple(self._runs.values()))
-
-    def add(self, run: CallbackRun) -> None:
-        """A callback begins, or goes on after a restart."""
-        self._runs[run.id] = run
-        self.dialled(run)
-
-    def dialled(self, run: CallbackRun) -> None:
-        """The run has a new attempt, with a channel of its own."""
-        if run.channel_id is not None:
-            self._by_channel[run.channel_id] = run
-
-    def forget(self, run: CallbackRun) -> None:
-        """The callback is final."""
-        self._runs.pop(run.id, None)
-        for channel in [c for c, r in self._by_channel.items() if r is run]:
-            del self._by_channel[channel]
-
-    def by_id(self, callback: str) -> CallbackRun | None:
-        """The callback with this id, if it is under way."""
-        return self._runs.get(callback)
-
-    def by_channel(self, leg: LegId) -> CallbackRun | None:
-        """The callback whose attempt has this channel."""
-        return self._by_channel.get(leg)
-
-    def redialled(self, number_key: str) -> None:
-        """The customer comes back by himself: his callback stops, even while it rings."""
-        self._stop(number_key, Stop.REDIAL)
-
-    def objected(self, number_key: str | None) -> None:
-        """The customer objected by another door: his callback stops."""
-        if number_key is not None:
-            self._stop(number_key, Stop.OBJECTION)
-
-    def _stop(self, number_key: str, reason: Stop) -> None:
-        for run in self._runs.values():
-            if run.party.number_key == number_key:
-                run.stop(reason)

@@ -113,6 +113,7 @@ async def _toggle_objection(talk: Talk) -> None:
     except LogError as error:
         board.alarms.raise_("objection-not-written", str(error))
         return
+    board.alarms.clear("objection-not-written")
     await talk.say(PromptKey.OBJECTED if objecting else PromptKey.OBJECTION_UNDONE)
 
 

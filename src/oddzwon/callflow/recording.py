@@ -145,6 +145,7 @@ async def _arm(talk: Talk, choice: Choice, permission: RecordingPermission, anno
     except LogError as error:
         board.alarms.raise_("recording-not-logged", str(error))
         return False
+    board.alarms.clear("recording-not-logged")
     live.recordings.append(LiveRecording(row, str(folder / name)))
     try:
         await talk.agi.exec("MixMonitor", str(folder / name), "b")
@@ -153,6 +154,7 @@ async def _arm(talk: Talk, choice: Choice, permission: RecordingPermission, anno
         await board.log.recording_state(row, "failed")
         live.recordings.pop()
         return False
+    board.alarms.clear("recording-not-started")
     return True
 
 

@@ -23,8 +23,8 @@ from oddzwon.prompts.library import PromptLibrary
 
 if TYPE_CHECKING:
     from oddzwon.callflow.agents import Agents
+    from oddzwon.callflow.callbacks import Callbacks
     from oddzwon.callflow.calls import Calls
-    from oddzwon.callflow.dialling import Callbacks
 
 _log = structlog.get_logger(__name__)
 
@@ -100,6 +100,8 @@ class Switchboard:
     agents: Agents
     callbacks: Callbacks
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    stopping: bool = False
+    """Set when the service is told to stop: nobody is called any more."""
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Run ``work`` beside the calls; its failure is an alarm, never silence."""
@@ -113,7 +115,8 @@ class Switchboard:
         if not task.cancelled() and (error := task.exception()) is not None:
             # the message could quote a number: type and task only
             _log.critical("task failed", task=task.get_name(), error=type(error).__name__, exc_info=None)
-            self.alarms.raise_(f"task-{task.get_name()}", "an internal fault: report it with the log around this line")
+            kind = task.get_name().partition("-")[0]
+            self.alarms.raise_(f"task-{kind}", "an internal fault: report it with the log around this line")
 
     def now(self) -> Instant:
         """UTC in milliseconds."""

@@ -7,6 +7,7 @@ is known; what is not known is ``unknown``, and unknown is never called back.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,13 +15,14 @@ import structlog
 from oddzwon.asterisk.ami_notices import AmiConnected
 from oddzwon.asterisk.errors import AmiError
 from oddzwon.callflow.aftermath import decide_call, receipt_of
-from oddzwon.callflow.calls import LiveCall
-from oddzwon.callflow.dialling import CallbackRun, Dropped
+from oddzwon.callflow.callbacks import Dropped
+from oddzwon.callflow.calls import LiveCall, LiveRecording
+from oddzwon.callflow.dialling import CallbackRun
 from oddzwon.callflow.switchboard import Switchboard
-from oddzwon.domain.call import Call
+from oddzwon.domain.call import Call, Phase
 from oddzwon.domain.callback import Answered, Callback, CallbackState, FateHidden, Ringing
 from oddzwon.domain.ending import Ending, Party
-from oddzwon.domain.events import Direction, Instant, LegEnded, LegId, OutOfSight, PbxRestarted, Stage
+from oddzwon.domain.events import BridgeEntered, Direction, Instant, LegEnded, LegId, OutOfSight, PbxRestarted, Stage
 from oddzwon.domain.hangup_cause import Confidence
 from oddzwon.domain.number import Number, Presentation, parse
 from oddzwon.log import records
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from oddzwon.callflow.watch import Watch
 
 _log = structlog.get_logger(__name__)
+
+SWEEP_MS = 60_000
+"""How old a call must be, and how often it is looked for."""
 
 _RINGING, _UP = "5", "6"  # include/asterisk/channelstate.h
 
@@ -46,7 +51,7 @@ async def take_over(board: Switchboard, watch: Watch) -> bool:
         _reconcile_calls(watch, served, living, board.now(), 0)
         for row in await board.log.open_calls(board.choices.pbx):
             if board.calls.of_leg(row.leg) is None:
-                _take_call(board, watch, row, living)
+                await _take_call(board, watch, row, living)
         for unjudged in await board.log.unjudged_calls():
             if unjudged.call.pbx == board.choices.pbx and unjudged.ending is not None:
                 await _decide_late(board, unjudged.call, unjudged.ending)
@@ -63,15 +68,15 @@ async def take_over(board: Switchboard, watch: Watch) -> bool:
 async def reconcile(board: Switchboard, watch: Watch, notice: AmiConnected) -> bool:
     """The connection is back: what ended meanwhile, and what lives on? False: it must be tried again."""
     gap_ms = int((notice.gap_s or 0) * 1000)
+    up_since = board.now() - int((notice.uptime_s or 0) * 1000)
     served = tuple(board.calls)
     # an Originate that was sent on the new connection tells of itself
     dialled = tuple(run for run in board.callbacks if run.channel_id is not None and not run.asking)
     if notice.restarted:
         for live in served:
-            watch.deliver(live, PbxRestarted(board.now(), gap_ms))
-        for run in dialled:
-            run.post(FateHidden(board.now()))
-        return True
+            if live.call.started_at < up_since:  # the service may have received calls before this connection stood
+                watch.deliver(live, PbxRestarted(board.now(), gap_ms))
+        served = tuple(live for live in served if live.call.started_at >= up_since)
     try:
         living = await _living(board)
     except AmiError as error:
@@ -85,7 +90,7 @@ async def reconcile(board: Switchboard, watch: Watch, notice: AmiConnected) -> b
 
 
 def _reconcile_calls(
-    watch: Watch, served: tuple[LiveCall, ...], living: dict[LegId, str], at: Instant, gap_ms: int
+    watch: Watch, served: tuple[LiveCall, ...], living: dict[LegId, Channel], at: Instant, gap_ms: int
 ) -> None:
     for live in served:
         watch.deliver(live, OutOfSight(at, gap_ms))
@@ -93,21 +98,45 @@ def _reconcile_calls(
             watch.deliver(live, LegEnded(at, live.call.leg, None))
 
 
-def _follow(run: CallbackRun, living: dict[LegId, str], at: int) -> None:
-    state = living.get(run.channel_id or "")
-    if state is None:
+def _follow(run: CallbackRun, living: dict[LegId, Channel], at: int) -> None:
+    channel = living.get(run.channel_id or "")
+    if channel is None:
         run.post(FateHidden(at))
-    elif state == _RINGING:
+    elif channel.state == _RINGING:
         run.post(Ringing(at))
-    elif state == _UP:
+    elif channel.state == _UP:
         run.post(Answered(at))
 
 
-async def _living(board: Switchboard) -> dict[LegId, str]:
-    """Every channel of Asterisk by its Uniqueid, with its state."""
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel that Asterisk has now: its state (channelstate.h) and the bridge it is in, empty for none."""
+
+    state: str
+    bridge: str
+
+
+async def sweep(board: Switchboard, watch: Watch) -> None:
+    """End the calls whose channel is gone without a word that we could believe: none stays open for ever."""
+    old = board.calls.before(board.now() - SWEEP_MS)
+    if not old or not board.ami.connected:
+        return
+    try:
+        living = await _living(board)
+    except AmiError as error:
+        _log.warning("sweep failed", reason=type(error).__name__)
+        return
+    for live in old:
+        if live.call.phase is Phase.LIVE and live.call.leg not in living:
+            watch.deliver(live, OutOfSight(board.now(), SWEEP_MS))
+            watch.deliver(live, LegEnded(board.now(), live.call.leg, None))
+
+
+async def _living(board: Switchboard) -> dict[LegId, Channel]:
+    """Every channel of Asterisk by its Uniqueid."""
     events = await board.ami.action_list("CoreShowChannels")
     return {
-        e.fields["Uniqueid"]: e.fields.get("ChannelState", "")
+        e.fields["Uniqueid"]: Channel(e.fields.get("ChannelState", ""), e.fields.get("BridgeId", ""))
         for e in events
         if e.name == "CoreShowChannel" and "Uniqueid" in e.fields
     }
@@ -115,10 +144,7 @@ async def _living(board: Switchboard) -> dict[LegId, str]:
 
 async def _decide_late(board: Switchboard, row: CallRow, written: records.Ending) -> None:
     """A crash came between the verdict and the decision: decide now, on what the log holds and within the window."""
-    live = _from_row(board, row)
-    live.receipts.extend(receipt_of(r) for r in await board.log.receipts(row.id))
-    if row.resumes is not None and live.party is not None and (before := await board.log.call(row.resumes)):
-        live.resumes = Drop(before, await board.log.complete_notice(before.id), None, None, row.id)
+    live = await _known_call(board, row)
     ending = Ending(
         Party(written.party),
         written.technical,
@@ -132,14 +158,35 @@ async def _decide_late(board: Switchboard, row: CallRow, written: records.Ending
     board.spawn(decide_call(board, live, row.id, ending, in_the_log), f"aftermath-{row.leg}")
 
 
-def _take_call(board: Switchboard, watch: Watch, row: CallRow, living: dict[LegId, str]) -> None:
+async def _take_call(board: Switchboard, watch: Watch, row: CallRow, living: dict[LegId, Channel]) -> None:
     """A call that began under an earlier life of ours: followed if it lives, else ended without our having seen how."""
-    live = _from_row(board, row)
+    live = await _known_call(board, row)
     board.calls.adopt(live)
     at = board.now()
     watch.deliver(live, OutOfSight(at, max(0, at - row.started_at)))
-    if row.leg not in living:
+    channel = living.get(row.leg)
+    if channel is None:
         watch.deliver(live, LegEnded(at, row.leg, None))
+        return
+    if channel.bridge:  # he talks: with whom, tells the bridge
+        for leg, other in living.items():
+            if other.bridge == channel.bridge:
+                watch.deliver(live, BridgeEntered(at, leg, other.bridge))
+
+
+async def _known_call(board: Switchboard, row: CallRow) -> LiveCall:
+    """The call with all that the log knows of it: what he heard, what he resumes, what was recorded."""
+    live = _from_row(board, row)
+    live.receipts.extend(receipt_of(r) for r in await board.log.receipts(row.id))
+    if row.resumes is not None and live.party is not None and (before := await board.log.call(row.resumes)):
+        live.resumes = Drop(before, await board.log.complete_notice(before.id), None, None, row.id)
+    folder = board.choices.recordings
+    if folder is not None:
+        live.recordings.extend(
+            LiveRecording(r.id, str(folder / r.file), paused=r.state == "paused", deleted=r.state == "deleted")
+            for r in await board.log.recordings(row.id)
+        )
+    return live
 
 
 def _from_row(board: Switchboard, row: CallRow) -> LiveCall:
@@ -152,6 +199,7 @@ def _from_row(board: Switchboard, row: CallRow) -> LiveCall:
         stage=Stage(row.stage),
         queue=row.queue,
         agent=row.agent,
+        connected_at=row.started_at if row.stage == Stage.TALKING else None,
     )
     line = board.choices.line_for(row.did or "")
     live = LiveCall(row.linked, call, id=row.id, line=line, choice=board.choices.menu.get(row.menu_key or ""))
@@ -165,7 +213,7 @@ def _from_row(board: Switchboard, row: CallRow) -> LiveCall:
     return live
 
 
-async def _take_callback(board: Switchboard, row: OpenCallback, living: dict[LegId, str]) -> None:
+async def _take_callback(board: Switchboard, row: OpenCallback, living: dict[LegId, Channel]) -> None:
     """Go on with a callback: its attempt is looked up, never sent again."""
     dropped = await _dropped(board, row.call)
     if dropped is None:

@@ -92,7 +92,9 @@ class Talk:
             raise gone
         if playback.ended is PlaybackEnd.HANGUP:
             await self.agi.channel_status()  # raises the hang-up that the playback has seen
-        if playback.ended is PlaybackEnd.FAILED or made.played_ms == 0:
+        if playback.played_ms > 0:
+            self.board.alarms.clear(f"prompt-unplayable-{prompt.key}-{prompt.language}")
+        elif playback.ended is not PlaybackEnd.KEY:
             self.board.alarms.raise_(
                 f"prompt-unplayable-{prompt.key}-{prompt.language}",
                 "run `oddzwon prompts build`; can Asterisk read it?",
@@ -125,10 +127,12 @@ class Talk:
 
     def _find(self, key: PromptKey, variant: str | None) -> Prompt | None:
         try:
-            return self.board.prompts.lookup(key, self.language, variant)
+            prompt = self.board.prompts.lookup(key, self.language, variant)
         except PromptError as error:
             self.board.alarms.raise_(f"prompt-missing-{key}-{self.language}", str(error))
             return None
+        self.board.alarms.clear(f"prompt-missing-{key}-{self.language}")
+        return prompt
 
     def _receipt(self, prompt: Prompt, playback: Playback, key: str | None) -> NoticeReceipt:
         return receipt(
@@ -148,10 +152,12 @@ class Talk:
         if self.live.id is None:
             return None
         try:
-            return await self.board.log.receipt(self.live.id, logged_receipt(made))
+            row = await self.board.log.receipt(self.live.id, logged_receipt(made))
         except LogError as error:
             self.board.alarms.raise_("log-unwritable", str(error))
             return None
+        self.board.alarms.clear("log-unwritable")
+        return row
 
     async def _is_wideband(self) -> bool:
         """Whether Asterisk plays the 16 kHz files on this channel: endpos counts the samples of what it played."""

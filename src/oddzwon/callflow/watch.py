@@ -28,7 +28,7 @@ from oddzwon.callflow import recording
 from oddzwon.callflow.aftermath import after_call
 from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.switchboard import Switchboard
-from oddzwon.callflow.takeover import reconcile, take_over
+from oddzwon.callflow.takeover import SWEEP_MS, reconcile, sweep, take_over
 from oddzwon.domain.call import CallCommand, Connected, Judge, SettleDue, WaitToSettle
 from oddzwon.domain.callback import Answered, Bridged, Ringing
 from oddzwon.domain.events import CallEvent, Direction, HangupRequested, LegEnded
@@ -50,6 +50,7 @@ class Watch:
 
     async def run(self) -> None:
         """Until the connection is closed for good."""
+        self._board.spawn(self._sweep(), "sweep")
         async for notice in self._board.ami.notices:
             match notice:
                 case AmiConnected():
@@ -60,6 +61,11 @@ class Watch:
                     translated = translate(notice)
                     if translated is not None:
                         self._guarded(translated)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_MS / 1000)
+            await sweep(self._board, self)
 
     async def _connected(self, notice: AmiConnected) -> None:
         board = self._board
@@ -89,11 +95,12 @@ class Watch:
                 self._board.calls.receive(linked, leg, at, Direction.INBOUND, did)
             case LegState(leg=leg, state=state, at=at):
                 run = self._board.callbacks.by_channel(leg)
-                if run is not None and state in (_RINGING, _UP):
+                if run is not None and run.channel_id == leg and state in (_RINGING, _UP):
+                    self._board.alarms.clear("trunk-refused")
                     run.post(Ringing(at) if state == _RINGING else Answered(at))
             case DialOutcome(leg=leg, status=status):
                 run = self._board.callbacks.by_channel(leg)
-                if run is not None:
+                if run is not None and run.channel_id == leg:
                     run.dial_status(status)
             case OriginateAnswer(action_id=attempt, success=False, at=at):
                 for run in self._board.callbacks:
@@ -116,7 +123,7 @@ class Watch:
     def _of_call(self, linked: str, event: CallEvent) -> None:
         leg = getattr(event, "leg", "")
         run = self._board.callbacks.by_channel(leg)
-        if run is not None:
+        if run is not None and run.channel_id == leg:  # an earlier attempt's channel may end late
             if isinstance(event, HangupRequested):
                 run.causes(event.cause, event.tech_cause)
             elif isinstance(event, LegEnded):

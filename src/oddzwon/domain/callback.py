@@ -367,11 +367,12 @@ def _bridged(c: Callback, _event: Bridged) -> Step:
 
 def _not_reached(c: Callback, event: AttemptEnded) -> Step:
     """The dial ended before anybody answered: again after the gap, if that is still allowed and makes sense."""
-    attempt = AttemptState.FAILED if event.outcome.trunk_fault else AttemptState.UNANSWERED
+    ours = event.outcome.trunk_fault or event.outcome is AttemptOutcome.FAILED
+    attempt = AttemptState.FAILED if ours else AttemptState.UNANSWERED
     close = CloseAttempt(attempt, event.outcome.value, event.cause)
     retry_at = event.at + c.limits.gap_ms
     if not event.outcome.retry:
-        state = CallbackState.FAILED if event.outcome.trunk_fault else CallbackState.UNANSWERED
+        state = CallbackState.FAILED if ours else CallbackState.UNANSWERED
         return _to(c, state, close, ReleaseAgent())
     if c.dials >= c.limits.max_dials:
         return _to(c, CallbackState.UNANSWERED, close, ReleaseAgent())

@@ -64,8 +64,8 @@ class CallFacts:
     """All that the decision needs of an ended call and its number; None is unknown everywhere.
 
     ``number`` is None for a withheld one, which is neither used nor stored. ``call_had_callback``: this drop has a
-    callback already. ``other_callback_open``: another callback to the number is not final. ``earlier_dials`` and
-    ``earlier_answers``: of the callbacks of calls that this one resumes (final ones count for the caps).
+    callback already. ``other_callback_open``: another callback to the number is not final (``other_callback`` names
+    it). ``earlier_dials``, ``earlier_answers``: of the callbacks of calls that this one resumes, where they count.
     ``objected``, ``restricted``: the registers; ``objected_in_call``: key 8 in this very call.
     ``notice_known`` is :func:`oddzwon.domain.notice.layer1_known`.
     """
@@ -80,6 +80,7 @@ class CallFacts:
     lost_at: Instant | None = None
     call_had_callback: bool | None = None
     other_callback_open: bool | None = None
+    other_callback: str | None = None
     earlier_dials: int | None = None
     earlier_answers: int | None = None
     purpose: Purpose | None = None
@@ -256,7 +257,7 @@ def _duplicate(facts: CallFacts) -> Finding:
     if facts.call_had_callback:
         return False, "this drop has a callback already"
     if facts.other_callback_open:
-        return False, "another callback to the number is not final"
+        return False, f"another callback to the number is not final: {facts.other_callback or 'its id is not known'}"
     if facts.call_had_callback is None or facts.other_callback_open is None:
         return None, "not known"
     return True, "no other callback"

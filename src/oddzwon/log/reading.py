@@ -21,6 +21,7 @@ from oddzwon.log.records import (
     Fact,
     OpenCallback,
     Receipt,
+    RecordingRow,
     Standing,
     Unjudged,
 )
@@ -195,17 +196,23 @@ def inbound_after(db: Connection, number_key: str, instant: Instant, other_than:
     return None if row is None else str(row[0])
 
 
+def recordings(db: Connection, call: str) -> tuple[RecordingRow, ...]:
+    rows = db.execute("SELECT id, state, file FROM recording WHERE call = ? ORDER BY started_at, id", (call,))
+    return tuple(RecordingRow(*row) for row in rows)
+
+
 def _resumed_by_caller(db: Connection, call: str) -> bool:
     return _exists(db, "SELECT 1 FROM call WHERE resumes = ? AND direction = 'inbound'", call)
 
 
 def standing(db: Connection, number_key: str, call: str, lost_at: Instant) -> Standing:
+    under_way = open_callback_for(db, number_key)
     return Standing(
         objected=objected(db, number_key, "callback"),
         objected_in_call=objected_in_call(db, call, "callback"),
         restricted=restricted(db, number_key),
         redialled=inbound_after(db, number_key, lost_at, call) is not None or _resumed_by_caller(db, call),
-        callback_open=open_callback_for(db, number_key) is not None,
+        callback_open=None if under_way is None else under_way.id,
     )
 
 

@@ -194,19 +194,28 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingRow:
+    """A recording as it stands in the log; ``file`` is relative to the recordings' folder."""
+
+    id: str
+    state: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What stands for or against calling a number back, all of one moment.
 
     ``objected`` and ``restricted``: the registers; ``objected_in_call``: key 8 in the dropped call; ``redialled``: an
-    inbound call began after the loss, or resumes the dropped one, whatever the clocks say; ``callback_open``: a
-    callback to the number is not final.
+    inbound call began after the loss, or resumes the dropped one, whatever the clocks say; ``callback_open``: the id of
+    a callback to the number that is not final.
     """
 
     objected: bool
     objected_in_call: bool
     restricted: bool
     redialled: bool
-    callback_open: bool
+    callback_open: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,78 @@
+"""The callbacks under way, as the flows, the watch and the control socket find them, and what each resumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from oddzwon.callflow.switchboard import Choice, Line
+from oddzwon.domain.callback import Stop
+from oddzwon.domain.events import LegId
+from oddzwon.domain.notice import NoticeReceipt
+from oddzwon.domain.number import Number
+from oddzwon.log.records import CallRow, Party
+
+if TYPE_CHECKING:
+    from oddzwon.callflow.dialling import CallbackRun
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """What a callback resumes: the call that dropped and everything its continuation needs."""
+
+    call: CallRow
+    line: Line
+    number: Number
+    party: Party
+    choice: Choice
+    receipts: tuple[NoticeReceipt, ...]
+
+
+class Callbacks:
+    """The callbacks under way, found by their id, by the number's key, and by the channel of their attempt."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, CallbackRun] = {}
+        self._by_channel: dict[LegId, CallbackRun] = {}
+
+    def __iter__(self) -> Iterator[CallbackRun]:
+        return iter(tuple(self._runs.values()))
+
+    def add(self, run: CallbackRun) -> None:
+        """A callback begins, or goes on after a restart."""
+        self._runs[run.id] = run
+        self.dialled(run)
+
+    def dialled(self, run: CallbackRun) -> None:
+        """The run has a new attempt, with a channel of its own."""
+        if run.channel_id is not None:
+            self._by_channel[run.channel_id] = run
+
+    def forget(self, run: CallbackRun) -> None:
+        """The callback is final."""
+        self._runs.pop(run.id, None)
+        for channel in [c for c, r in self._by_channel.items() if r is run]:
+            del self._by_channel[channel]
+
+    def by_id(self, callback: str) -> CallbackRun | None:
+        """The callback with this id, if it is under way."""
+        return self._runs.get(callback)
+
+    def by_channel(self, leg: LegId) -> CallbackRun | None:
+        """The callback whose attempt has this channel."""
+        return self._by_channel.get(leg)
+
+    def redialled(self, number_key: str) -> None:
+        """The customer comes back by himself: his callback stops, even while it rings."""
+        self._stop(number_key, Stop.REDIAL)
+
+    def objected(self, number_key: str | None) -> None:
+        """The customer objected by another door: his callback stops."""
+        if number_key is not None:
+            self._stop(number_key, Stop.OBJECTION)
+
+    def _stop(self, number_key: str, reason: Stop) -> None:
+        for run in self._runs.values():
+            if run.party.number_key == number_key:
+                run.stop(reason)
