@@ -24,8 +24,9 @@ test: setup lint ## everything, the real Asterisk last
 	@$(PYTHON_BIN)/pytest -n 2 tests/unit tests/protocol
 	@$(PYTHON_BIN)/pytest -n 3 --dist loadfile tests/asterisk
 
-check: venv ## the quick part: lint, unit, protocol; no container
+check: ## the quick part: lint, unit, protocol; no container
 	@docker/setup host
+	@docker/setup venv
 	@$(MAKE) --no-print-directory lint
 	@$(PYTHON_BIN)/pytest -n 2 tests/unit tests/protocol
 

@@ -19,7 +19,7 @@ from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.talk import logged_receipt
 from oddzwon.domain.callback import Callback, Due
 from oddzwon.domain.ending import Ending, judge
-from oddzwon.domain.events import CallEvent, Direction
+from oddzwon.domain.events import CallEvent
 from oddzwon.domain.lawfulness import CallFacts, Decision, Purpose, certain_refusals, decide
 from oddzwon.domain.notice import NoticeReceipt, ResumedCall, layer1_known
 from oddzwon.domain.number import Number
@@ -199,7 +199,7 @@ async def _facts(board: Switchboard, live: LiveCall, call: str, ending: Ending) 
         diverted=live.diverted,
         number=live.number,
         lost_at=ending.lost_at,
-        call_had_callback=live.call.direction is Direction.CALLBACK,
+        call_had_callback=False,  # a call is decided on once, and only a decision makes its callback
         other_callback_open=standing.callback_open is not None if standing else None,
         other_callback=standing.callback_open if standing else None,
         earlier_dials=0,  # each drop is an interruption of its own, with its own bounds

@@ -53,6 +53,7 @@ async def callback(agi: AgiSession, board: Switchboard) -> None:
         else:
             await agi.hangup()  # silence, or a machine: no message
     except AgiHangup:
+        live.gone_at = board.now()
         _log.debug("customer gone during the flow", call=live.id)
     finally:
         live.flow_over.set()

@@ -52,6 +52,7 @@ class LiveCall:
     objected: bool = False
     keys: deque[str] = field(default_factory=lambda: deque(maxlen=KEYS_KEPT))
     ahead_since: Instant | None = None
+    gone_at: Instant | None = None
     flow_started: bool = False
     flow_over: asyncio.Event = field(default_factory=asyncio.Event)
     judged: asyncio.Event = field(default_factory=asyncio.Event)

@@ -40,7 +40,7 @@ from oddzwon.domain.callback import (
     TryWhenAgentFrees,
 )
 from oddzwon.domain.events import Instant, LegId
-from oddzwon.domain.hangup_cause import AttemptOutcome, attempt_outcome
+from oddzwon.domain.hangup_cause import Q850, AttemptOutcome, attempt_outcome
 from oddzwon.domain.lawfulness import Code, Gate, GateOutcome
 from oddzwon.log.errors import LogError, LogRefused, LogUnavailable
 from oddzwon.log.records import Condition
@@ -110,7 +110,9 @@ class CallbackRun:
             outcome = AttemptOutcome.NO_ANSWER
         if outcome.trunk_fault or outcome is AttemptOutcome.FAILED:
             self._board.alarms.raise_("trunk-refused", f"a callback could not be dialled ({outcome}): is the trunk up?")
-        self.post(AttemptEnded(at, outcome, said or cause))
+        # a plain BYE says 0 in queue, playback and AGI, and 16 when bridged: the same thing (Q.850)
+        shown = said or cause
+        self.post(AttemptEnded(at, outcome, Q850.NORMAL_CLEARING if shown == 0 else shown))
 
     def originate_refused(self, attempt: str, at: Instant) -> None:
         """Asterisk could not make the call; where it had made a channel, its end says why and comes first."""
@@ -171,6 +173,9 @@ class CallbackRun:
             await self._dial(dial, after)
             return
         self.state = after
+        for command in commands:
+            if isinstance(command, HangUp):  # not to ring needs nobody's leave, and no disk
+                self._hang_up(command.why)
         if after.state is CallbackState.RESERVING:
             # no phone hangs on this one: it is in the log before the attempt that follows, by the writer's order
             self._board.spawn(self._write(before, after, event, commands), f"reserving-{self.id}")
@@ -222,8 +227,6 @@ class CallbackRun:
         match command:
             case AskGate():
                 await self._ask_gate()
-            case HangUp(why=why):
-                await self._hang_up(why)
             case ReleaseAgent():
                 self._board.agents.release(self.id)
             case TryAt(at=at):
@@ -322,7 +325,7 @@ class CallbackRun:
             ("Variable", f"{variables.ATTEMPT}={attempt}"),
         )
 
-    async def _hang_up(self, why: str) -> None:
+    def _hang_up(self, why: str) -> None:
         if self.channel_id is None:
             return
         live = self._board.calls.of_leg(self.channel_id)

@@ -39,6 +39,7 @@ async def inbound(agi: AgiSession, board: Switchboard) -> None:
         await announce_and_arm(talk, choice, line)
         await hand_over(talk, choice, line, agent=_same_agent(live), cut_off_before=resumed is not None)
     except AgiHangup:
+        live.gone_at = board.now()
         _log.debug("caller gone during the flow", call=live.id)
     finally:
         live.flow_over.set()

@@ -13,6 +13,7 @@ from oddzwon.asterisk.errors import AgiCommandFailed, AgiInvalidCommand, AmiErro
 from oddzwon.callflow.calls import LiveCall, LiveRecording
 from oddzwon.callflow.switchboard import Choice, Line, Switchboard
 from oddzwon.callflow.talk import Said, Talk
+from oddzwon.domain.events import OutOfSight, PbxRestarted
 from oddzwon.domain.notice import NoticeReceipt, PromptKind
 from oddzwon.domain.recording import (
     Mode,
@@ -196,11 +197,12 @@ async def pause_or_resume(board: Switchboard, live: LiveCall) -> None:
 
 
 async def finish(board: Switchboard, live: LiveCall) -> None:
-    """The call is over: what was never bridged has no file worth keeping."""
+    """The call is over: what was never bridged has no file worth keeping; what we did not see is kept."""
+    blind = any(isinstance(event, OutOfSight | PbxRestarted) for event in live.call.journal)
     for recording in live.recordings:
         if recording.deleted:
             continue
-        if live.call.connected_at is None:
+        if live.call.connected_at is None and not blind:
             await asyncio.to_thread(Path(recording.path).unlink, missing_ok=True)
             await board.log.recording_state(recording.id, "deleted")
         else:

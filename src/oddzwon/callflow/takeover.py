@@ -68,7 +68,7 @@ async def take_over(board: Switchboard, watch: Watch) -> bool:
 async def reconcile(board: Switchboard, watch: Watch, notice: AmiConnected) -> bool:
     """The connection is back: what ended meanwhile, and what lives on? False: it must be tried again."""
     gap_ms = int((notice.gap_s or 0) * 1000)
-    up_since = board.now() - int((notice.uptime_s or 0) * 1000)
+    up_since = board.now() - int((notice.uptime_s or 0) * 1000) - 1_000  # Asterisk tells whole seconds
     served = tuple(board.calls)
     # an Originate that was sent on the new connection tells of itself
     dialled = tuple(run for run in board.callbacks if run.channel_id is not None and not run.asking)
@@ -95,7 +95,7 @@ def _reconcile_calls(
     for live in served:
         watch.deliver(live, OutOfSight(at, gap_ms))
         if live.call.leg not in living:
-            watch.deliver(live, LegEnded(at, live.call.leg, None))
+            watch.deliver(live, LegEnded(live.gone_at or at, live.call.leg, None))
 
 
 def _follow(run: CallbackRun, living: dict[LegId, Channel], at: int) -> None:

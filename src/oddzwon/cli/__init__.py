@@ -23,7 +23,8 @@ def main() -> None:
     try:
         status = app(prog_name="oddzwon", standalone_mode=False)
     except _UsageError as error:
-        print_json({"error": str(error) or "a command is missing; see oddzwon --help"})
+        words: str = getattr(error, "format_message", error.__str__)()  # names the option, where one is wrong
+        print_json({"error": words or "a command is missing; see oddzwon --help"})
         sys.exit(2)
     sys.exit(status if isinstance(status, int) else 0)
 
