@@ -98,7 +98,9 @@ class Timeline:
         self._turn(line.turn)
         picture = before if line.turn in _ENDS else self._picture(line)
         words = textwrap.wrap(line.what, max(self._console.width - INDENT, 30))
-        head = Text.assemble(f"{line.at - self.began:9.2f}  ", picture, "  ", (f"{line.who:<9}", _COLOURS[line.who]))
+        head = Text.assemble(
+            f"{max(0.0, line.at - self.began):9.2f}  ", picture, "  ", (f"{line.who:<9}", _COLOURS[line.who])
+        )
         self._console.print(Text.assemble(head, f"\n{' ' * INDENT}".join(words)), soft_wrap=True)
 
     def _picture(self, line: Line) -> Text:
