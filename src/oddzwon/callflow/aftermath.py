@@ -29,7 +29,6 @@ from oddzwon.log.errors import LogError, LogRefused, LogUnavailable
 
 _log = structlog.get_logger(__name__)
 
-_DECIDE_TRIES = 3
 WRITE_TRIES = 30
 WRITE_AGAIN_S = 1.0
 T = TypeVar("T")
@@ -42,7 +41,7 @@ async def after_call(board: Switchboard, live: LiveCall) -> None:
     try:
         await _flow_over(live)
         ending = judge(live.call)
-        if live.id is None:
+        if live.id is None or live.unlogged:
             await persistently(board, lambda: _log_late(board, live))
         assert live.id is not None  # noqa: S101 - _log_late has raised otherwise
         # the writer keeps the order: while the ending is on its way to the disk, the decision's facts are read
@@ -97,9 +96,11 @@ async def _log_late(board: Switchboard, live: LiveCall) -> None:
     """
     line = live.line or board.choices.line_for(live.call.did or "")
     live.line = line
-    live.id = await board.log.arrive(row_of(live, line, board))
-    for made in live.receipts:
-        await board.log.receipt(live.id, logged_receipt(made))
+    if live.id is None:
+        live.id = await board.log.arrive(row_of(live, line, board))
+    while live.unlogged:
+        await board.log.receipt(live.id, logged_receipt(live.unlogged[0]))
+        live.unlogged.pop(0)
     board.alarms.clear("log-unwritable")
 
 
@@ -148,7 +149,7 @@ async def decide_call(board: Switchboard, live: LiveCall, call: str, ending: End
     if not certain_refusals(facts, policy) and board.choices.grace_ms:
         await asyncio.sleep(board.choices.grace_ms / 1000)
         facts = await _facts(board, live, call, ending)
-    for _ in range(_DECIDE_TRIES):
+    for _ in range(WRITE_TRIES):
         try:
             callback = await _write_decision(board, call, decide(facts, policy, board.now()))
         except LogRefused as error:
@@ -156,6 +157,11 @@ async def decide_call(board: Switchboard, live: LiveCall, call: str, ending: End
                 return
             # an objection, or another callback to the number, came in this very moment: decide on what is true now
             _log.info("decision refused by the log", call=call, rule=error.rule)
+            facts = await _facts(board, live, call, ending)
+            continue
+        except LogUnavailable as error:
+            board.alarms.raise_("log-unwritable", str(error))
+            await asyncio.sleep(WRITE_AGAIN_S)
             facts = await _facts(board, live, call, ending)
             continue
         if callback is not None:

@@ -30,8 +30,8 @@ GREETING_KEYS = "138"
 async def callback(agi: AgiSession, board: Switchboard) -> None:
     """Serve the customer who answered our call; nothing but who calls and why is said before his key 1."""
     run = board.callbacks.by_channel(agi.uniqueid)
-    if run is None:
-        _log.error("nobody knows this callback", leg=agi.uniqueid)
+    if run is None or run.over:
+        _log.warning("this callback is over, or unknown", leg=agi.uniqueid)
         await agi.hangup()
         return
     run.post(Answered(board.now()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ from oddzwon.log.records import CallRow, Party
 
 if TYPE_CHECKING:
     from oddzwon.callflow.dialling import CallbackRun
+
+CHANNEL_LASTS_S = 120.0
+"""How long the channels of a callback that is over are still known; its longest ringing is a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,11 @@ class Callbacks:
             self._by_channel[run.channel_id] = run
 
     def forget(self, run: CallbackRun) -> None:
-        """The callback is final."""
+        """The callback is final. Its channel may not be gone yet: who answers now is hung up on."""
         self._runs.pop(run.id, None)
+        asyncio.get_running_loop().call_later(CHANNEL_LASTS_S, self._drop_channels, run)
+
+    def _drop_channels(self, run: CallbackRun) -> None:
         for channel in [c for c, r in self._by_channel.items() if r is run]:
             del self._by_channel[channel]
 

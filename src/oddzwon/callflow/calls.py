@@ -48,11 +48,13 @@ class LiveCall:
     choice: Choice | None = None
     resumes: Drop | None = None
     receipts: list[NoticeReceipt] = field(default_factory=list)
+    unlogged: list[NoticeReceipt] = field(default_factory=list)
     recordings: list[LiveRecording] = field(default_factory=list)
     objected: bool = False
     keys: deque[str] = field(default_factory=lambda: deque(maxlen=KEYS_KEPT))
     ahead_since: Instant | None = None
     gone_at: Instant | None = None
+    missing: bool = False
     flow_started: bool = False
     flow_over: asyncio.Event = field(default_factory=asyncio.Event)
     judged: asyncio.Event = field(default_factory=asyncio.Event)

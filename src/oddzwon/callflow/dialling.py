@@ -164,6 +164,8 @@ class CallbackRun:
             _log.warning("greeting not ready", callback=self.id, error=type(error).__name__)
 
     async def _take(self, event: CallbackEvent) -> None:
+        if isinstance(event, Due) and self._board.stopping:
+            return  # it goes on after the next start
         before = self.state
         after, commands = machine.advance(before, event)
         if after == before and not commands:
@@ -236,9 +238,6 @@ class CallbackRun:
 
     async def _ask_gate(self) -> None:
         board = self._board
-        if board.stopping:
-            self.post(GateHeld(board.now()))  # nobody would be here to greet who answers; it goes on after the start
-            return
         agent, standing = await asyncio.gather(
             board.agents.reserve(self.id, self.choice.queue, self.preferred_agent), standing_of(board, self)
         )
@@ -277,7 +276,8 @@ class CallbackRun:
         board.callbacks.dialled(self)
         _log.info("attempt committed", callback=self.id, attempt=row.id, n=dial.n)
         failpoints.crash_at(failpoints.ATTEMPT_COMMITTED)
-        if self._stop_asked:
+        if self._stop_asked or board.stopping:
+            self._gone.set()
             self.post(NeverSent(board.now()))  # who stopped it is heard next; no phone rings meanwhile
             return
         await self._originate(row.id, row.channel_id)
@@ -334,13 +334,13 @@ class CallbackRun:
         self._board.spawn(self._insist(self.channel_id), f"hangup-{self.id}")
 
     async def _insist(self, channel_id: LegId) -> None:
-        """Hang the attempt up until it is gone: an Originate is answered before its channel exists."""
+        """Hang the attempt up until it is gone: an Originate is answered before its channel exists, and a hang-up that
+        comes between the two is answered with success and forgotten."""
         board = self._board
         until = board.clock.monotonic() + board.choices.ring_limit_ms / 1000
         while not self._gone.is_set() and board.clock.monotonic() < until:
             try:
-                if (await board.ami.action("Hangup", {"Channel": channel_id})).success:
-                    return
+                await board.ami.action("Hangup", {"Channel": channel_id})
             except AmiError as error:
                 _log.warning("hang-up of an attempt failed", callback=self.id, reason=type(error).__name__)
             with suppress(TimeoutError):
@@ -360,6 +360,11 @@ class CallbackRun:
     async def _when_agent_frees(self) -> None:
         await self._board.agents.change(self.choice.queue, LOOK_AGAIN_S)
         self.post(Due(self._board.now()))
+
+    @property
+    def over(self) -> bool:
+        """Whether the callback is final."""
+        return self.state.state.final
 
     @property
     def connected(self) -> bool:

@@ -72,16 +72,16 @@ async def reconcile(board: Switchboard, watch: Watch, notice: AmiConnected) -> b
     served = tuple(board.calls)
     # an Originate that was sent on the new connection tells of itself
     dialled = tuple(run for run in board.callbacks if run.channel_id is not None and not run.asking)
-    if notice.restarted:
-        for live in served:
-            if live.call.started_at < up_since:  # the service may have received calls before this connection stood
-                watch.deliver(live, PbxRestarted(board.now(), gap_ms))
-        served = tuple(live for live in served if live.call.started_at >= up_since)
     try:
         living = await _living(board)
     except AmiError as error:
         _log.warning("reconciliation failed", reason=type(error).__name__)
         return False
+    if notice.restarted:
+        for live in served:
+            # a call may have come in before this connection stood: it lives
+            if live.call.leg not in living and live.call.started_at < up_since:
+                watch.deliver(live, PbxRestarted(board.now(), gap_ms))
     _reconcile_calls(watch, served, living, board.now(), gap_ms)
     for run in dialled:
         if run.state.state is not CallbackState.WAITING:
@@ -127,9 +127,13 @@ async def sweep(board: Switchboard, watch: Watch) -> None:
         _log.warning("sweep failed", reason=type(error).__name__)
         return
     for live in old:
-        if live.call.phase is Phase.LIVE and live.call.leg not in living:
+        if live.call.phase is not Phase.LIVE or live.call.leg in living:
+            live.missing = False
+        elif live.missing:
             watch.deliver(live, OutOfSight(board.now(), SWEEP_MS))
             watch.deliver(live, LegEnded(board.now(), live.call.leg, None))
+        else:
+            live.missing = True  # its Hangup may be on its way: the list is ahead of the events
 
 
 async def _living(board: Switchboard) -> dict[LegId, Channel]:

@@ -150,11 +150,13 @@ class Talk:
     async def _commit(self, made: NoticeReceipt) -> int | None:
         self.live.receipts.append(made)
         if self.live.id is None:
+            self.live.unlogged.append(made)
             return None
         try:
             row = await self.board.log.receipt(self.live.id, logged_receipt(made))
         except LogError as error:
             self.board.alarms.raise_("log-unwritable", str(error))
+            self.live.unlogged.append(made)
             return None
         self.board.alarms.clear("log-unwritable")
         return row
