@@ -156,5 +156,5 @@ async def test_the_objection_carries_over_to_the_callback(bench: Bench, number: 
     own = await bench.judged(shown["callback"]["attempts"][0]["call"])
     assert shown["callback"]["state"] == "completed"
     assert own["recordings"] == []
-    assert [n["prompt"] for n in own["notices"]] == ["CALLBACK"]
+    assert [n["prompt"] for n in own["notices"]] == ["CALLBACK", "CONNECTING"]
     assert set(bench.lab.recordings.iterdir()) == before

@@ -8,6 +8,7 @@ calls        the calls under way, as the flows and the watch share them
 watch        Asterisk's events to the domain, its commands back
 aftermath    from a settled call to its verdict, its decision and its callback
 dialling     one callback, from waiting to its end
+hangup       ending an attempt for certain
 callbacks    the callbacks under way, and what each resumes
 dialfacts    what the decision and the dial gate ask the log
 arrival      what the network says of the caller, and the row in the log

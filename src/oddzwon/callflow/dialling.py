@@ -11,10 +11,11 @@ import structlog
 
 from oddzwon.asterisk import variables
 from oddzwon.asterisk.dialstring import UnsafeDialString, caller_id, trunk_dial_string
-from oddzwon.asterisk.errors import AmiError, AmiFateUnknown, AmiNotSent
+from oddzwon.asterisk.errors import AmiFateUnknown, AmiNotSent
 from oddzwon.callflow import failpoints
 from oddzwon.callflow.callbacks import Dropped
 from oddzwon.callflow.dialfacts import gate_for, standing_of
+from oddzwon.callflow.hangup import hang_up_until_gone
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.domain import callback as machine
 from oddzwon.domain.callback import (
@@ -53,7 +54,6 @@ _log = structlog.get_logger(__name__)
 LOOK_AGAIN_S = 2.0
 """While no agent is free the queue is asked again this often, should an event of Asterisk's be missed."""
 WRITE_AGAIN_S = 1.0
-HANG_UP_AGAIN_S = 0.1
 ORIGINATE_MARGIN_MS = 1_000
 """A refused Originate that made no channel is believed after this: where there was one, its Hangup tells more."""
 
@@ -76,6 +76,7 @@ class CallbackRun:
         self._stop_asked = False
         self._gone = asyncio.Event()
         self._moved = asyncio.Event()
+        self._originated_at = float("-inf")
         self.asking = False
         """Whether an Originate is under way whose answer has not come."""
         self._board = board
@@ -298,6 +299,7 @@ class CallbackRun:
             return
         finally:
             self.asking = False
+            self._originated_at = board.clock.monotonic()
         board.alarms.clear("originate-fate-unknown")
         board.spawn(self._prepare_greeting(), f"greeting-{self.id}")  # while it rings
         if not answer.success:
@@ -331,26 +333,16 @@ class CallbackRun:
         live = self._board.calls.of_leg(self.channel_id)
         if live is not None:
             self._board.calls.hung_up_by_us(live, self._board.now(), why)
-        self._board.spawn(self._insist(self.channel_id), f"hangup-{self.id}")
+        self._board.spawn(self._until_gone(), f"hangup-{self.id}")
 
-    async def _insist(self, channel_id: LegId) -> None:
-        """Hang the attempt up until it is gone: an Originate is answered before its channel exists, and a hang-up that
-        comes between the two is answered with success and forgotten."""
-        board = self._board
-        until = board.clock.monotonic() + board.choices.ring_limit_ms / 1000
-        while not self._gone.is_set() and board.clock.monotonic() < until:
-            try:
-                await board.ami.action("Hangup", {"Channel": channel_id})
-            except AmiError as error:
-                _log.warning("hang-up of an attempt failed", callback=self.id, reason=type(error).__name__)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(HANG_UP_AGAIN_S):
-                    await self._gone.wait()
+    async def _until_gone(self) -> None:
+        if self.channel_id is not None:
+            await hang_up_until_gone(self._board, self.channel_id, self._gone, self._originated_at)
 
     async def break_off(self) -> None:
         """The service stops: who answered now would hear nobody. The dial counts; the rest follows after the start."""
         if self.state.state in (CallbackState.DIALLING, CallbackState.RINGING) and self.channel_id is not None:
-            await self._insist(self.channel_id)
+            await self._until_gone()
             with suppress(TimeoutError):
                 async with asyncio.timeout(WRITE_AGAIN_S):
                     while self.state.state in (CallbackState.DIALLING, CallbackState.RINGING):

@@ -96,6 +96,17 @@ def _reconcile_calls(
         watch.deliver(live, OutOfSight(at, gap_ms))
         if live.call.leg not in living:
             watch.deliver(live, LegEnded(live.gone_at or at, live.call.leg, None))
+        else:
+            _tell_bridge(watch, live, living, at)
+
+
+def _tell_bridge(watch: Watch, live: LiveCall, living: dict[LegId, Channel], at: Instant) -> None:
+    """With whom he talks now, should that have begun while we could not see."""
+    bridge = living[live.call.leg].bridge
+    if bridge:
+        for leg, other in living.items():
+            if other.bridge == bridge:
+                watch.deliver(live, BridgeEntered(at, leg, bridge))
 
 
 def _follow(run: CallbackRun, living: dict[LegId, Channel], at: int) -> None:
@@ -168,14 +179,10 @@ async def _take_call(board: Switchboard, watch: Watch, row: CallRow, living: dic
     board.calls.adopt(live)
     at = board.now()
     watch.deliver(live, OutOfSight(at, max(0, at - row.started_at)))
-    channel = living.get(row.leg)
-    if channel is None:
+    if row.leg in living:
+        _tell_bridge(watch, live, living, at)
+    else:
         watch.deliver(live, LegEnded(at, row.leg, None))
-        return
-    if channel.bridge:  # he talks: with whom, tells the bridge
-        for leg, other in living.items():
-            if other.bridge == channel.bridge:
-                watch.deliver(live, BridgeEntered(at, leg, other.bridge))
 
 
 async def _known_call(board: Switchboard, row: CallRow) -> LiveCall:

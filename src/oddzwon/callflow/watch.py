@@ -29,9 +29,9 @@ from oddzwon.callflow.aftermath import after_call
 from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.takeover import SWEEP_MS, reconcile, sweep, take_over
-from oddzwon.domain.call import CallCommand, Connected, Judge, SettleDue, WaitToSettle
+from oddzwon.domain.call import CallCommand, Connected, Judge, Phase, SettleDue, WaitToSettle
 from oddzwon.domain.callback import Answered, Bridged, Ringing
-from oddzwon.domain.events import CallEvent, Direction, HangupRequested, LegEnded
+from oddzwon.domain.events import CallEvent, Direction, HangupRequested, LegEnded, Stage
 from oddzwon.log.errors import LogError
 
 _log = structlog.get_logger(__name__)
@@ -134,7 +134,11 @@ class Watch:
 
     def deliver(self, live: LiveCall, event: CallEvent | SettleDue) -> None:
         """Take the event into the call, and do what follows from it."""
-        for command in live.advance(event):
+        before = live.call.stage
+        commands = live.advance(event)
+        if live.call.stage is not before and live.call.phase is Phase.LIVE and live.id is not None:
+            self._board.spawn(self._note_stage(live.id, live.call.stage), "stage")
+        for command in commands:
             self._perform(live, command)
 
     def _perform(self, live: LiveCall, command: CallCommand) -> None:
@@ -150,6 +154,13 @@ class Watch:
                 if run is not None:
                     run.post(Bridged(at))
                 board.spawn(self._note_talk(live, agent), f"talk-{live.call.leg}")
+
+    async def _note_stage(self, call: str, stage: Stage) -> None:
+        """Kept while the call lives, so that a crash of ours does not forget how far it had got."""
+        try:
+            await self._board.log.change_call(call, stage=stage)
+        except LogError as error:
+            self._board.alarms.raise_("log-unwritable", str(error))
 
     async def _note_talk(self, live: LiveCall, agent: str | None) -> None:
         """Kept while the call lives, so that a crash of ours forgets neither agent nor stage."""
@@ -169,7 +180,8 @@ class Watch:
             return
         if used.feature == "objection":
             work = recording.stop_and_delete(self._board, live, "feature code")
-        elif used.feature == "pause":
+        elif used.feature == "pause" and used.leg != live.call.leg:
+            # not by the caller: he must not switch on again what the agent has paused
             work = recording.pause_or_resume(self._board, live)
         else:
             return
