@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -18,6 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 UP_S = 600.0
 """The first start of all builds the images."""
 POLL_S = 0.1
+AMI, AMI_ELSEWHERE = 5038, 5039
+"""Where the manager interface is, and where the service does not look for it."""
+ENGINE = f'set -e; source "{ROOT}/docker/engine.sh"; use_engine; '
 
 
 class LabError(Exception):
@@ -83,6 +87,73 @@ class Lab:
             while self.service_pid is not None:  # noqa: ASYNC110 - a process that is not our child tells nobody of its end
                 await asyncio.sleep(POLL_S)
 
+    # --- Asterisk ---------------------------------------------------------------------------------------------------
+
+    async def rasterisk(self, command: str) -> str:
+        """``asterisk -rx COMMAND`` in the lab's container; returns its words. Raises LabError."""
+        asterisk = ["/usr/sbin/asterisk", "-C", str(self.state / "asterisk/etc/asterisk.conf"), "-rx", command]
+        return await self._in_engine('"$ENGINE" exec "$@"', self._container, *asterisk)
+
+    async def ami_moves(self, port: int) -> None:
+        """New manager connections are taken on this port from now on; those that stand go on."""
+        await asyncio.to_thread(self._set_ami_port, port)
+        await self.rasterisk("manager reload")
+
+    async def ami_goes(self) -> None:
+        """The service's manager connection is cut and cannot be made again; FastAGI and the observer's go on."""
+        await self.ami_moves(AMI_ELSEWHERE)
+        sessions = (line.split() for line in (await self.rasterisk("manager show connected")).splitlines())
+        # user, address, start, elapsed, file descriptor
+        for session in [words[4] for words in sessions if words and words[0] == "oddzwon"]:
+            await self.rasterisk(f"manager kick session {session}")
+
+    async def ami_returns(self, within: float = 15.0) -> None:
+        """The manager is back where it was; returns once the service is connected, after its back-off."""
+        size = self.log_size()
+        await self.ami_moves(AMI)
+        await self.says('"event": "ami_up"', since=size, within=within)
+
+    async def kill_asterisk(self) -> None:
+        """SIGKILL, as a crash or the kernel's out-of-memory killer does it; returns once it is gone."""
+        pid = int((self.state / "asterisk.pid").read_text())
+        os.kill(pid, signal.SIGKILL)
+        async with asyncio.timeout(10.0):
+            while _runs(pid):  # noqa: ASYNC110 - a process that is not our child tells nobody of its end
+                await asyncio.sleep(POLL_S)
+
+    async def restart_asterisk(self, *, ami_port: int) -> None:
+        """The container of the dead Asterisk starts again, with its manager on this port; returns once it is booted."""
+        await asyncio.to_thread(self._set_ami_port, ami_port)
+        run = '"$ENGINE" start "$1" >/dev/null; "$ENGINE" inspect --format "{{.State.Pid}}" "$1"'
+        pid = await self._in_engine(run, self._container)
+        (self.state / "asterisk.pid").write_text(pid)
+        async with asyncio.timeout(20.0):
+            while not await self._booted():  # noqa: ASYNC110 - before it is booted there is nobody to tell us
+                await asyncio.sleep(POLL_S)
+
+    async def _booted(self) -> bool:
+        try:
+            return "fully booted" in await self.rasterisk("core waitfullybooted")
+        except LabError:  # its control socket is not there yet
+            return False
+
+    @property
+    def _container(self) -> str:
+        return f"oddzwon-asterisk-{self.net.replace('.', '-')}"
+
+    def _set_ami_port(self, port: int) -> None:
+        file = self.state / "asterisk/etc/manager.conf"
+        found = re.subn(r"(?m)^port = \d+$", f"port = {port}", file.read_text())
+        assert found[1] == 1, f"{file} names no port, or several"
+        file.write_text(found[0])
+
+    async def _in_engine(self, script: str, *words: str) -> str:
+        status, out, complaint = await _run(["bash", "-c", ENGINE + script, "lab", *words], dict(os.environ), 30.0)
+        if status:
+            msg = f"{' '.join(words)} ended with {status}:\n{out}{complaint}"
+            raise LabError(msg)
+        return out
+
     def _env(self) -> dict[str, str]:
         return os.environ | {"LAB_NET": self.net, "LAB_PROMPTS": "short"}
 
@@ -129,9 +200,23 @@ class Lab:
         except FileNotFoundError:
             return ""
 
+    async def says(self, words: str, *, since: int, within: float) -> None:
+        """Until the service has written these words into its log after ``since`` bytes; raises TimeoutError."""
+        async with asyncio.timeout(within):
+            while words not in self.log_lines(since):  # noqa: ASYNC110 - a file tells nobody that it grew
+                await asyncio.sleep(POLL_S)
+
     def log_size(self) -> int:
         """The length of the service's log in bytes."""
         return self.log.stat().st_size if self.log.exists() else 0
+
+
+def _runs(pid: int) -> bool:
+    """Whether the process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 async def _run(argv: Sequence[str], env: dict[str, str], within: float) -> tuple[int, str, str]:

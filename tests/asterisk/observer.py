@@ -50,11 +50,11 @@ class Observer:
         self._lock = threading.Lock()
         self._waiting: dict[asyncio.Future[Seen], Wanted] = {}
 
-    def watch(self) -> None:
+    def watch(self, port: int = 5038) -> None:
         """Log in and listen; raises pyst2's ManagerException."""
         manager = Manager()
         manager.register_event("*", self._take)
-        manager.connect(self._host, 5038)
+        manager.connect(self._host, port)
         manager.login("lab", "lab")
         self._manager = manager
         # pyst2 takes the whole of this list for one answer's text
@@ -62,6 +62,12 @@ class Observer:
         for found in re.finditer(r"^Location: (\S+)\r\n(?:.+\r\n)*?Status: (\d+)\r\n", members, re.MULTILINE):
             with self._lock:
                 self.devices.setdefault(found[1], found[2])
+
+    async def watch_again(self, port: int = 5038) -> None:
+        """Log in anew after Asterisk's end: what is seen from then on comes after what was seen before."""
+        await asyncio.to_thread(self.close)
+        self.devices.clear()
+        await asyncio.to_thread(self.watch, port)
 
     def close(self) -> None:
         """Log out."""

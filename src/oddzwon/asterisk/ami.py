@@ -65,6 +65,7 @@ class AmiSettings:
     ping_timeout: float = 5.0
     backoff_min: float = 0.25
     backoff_max: float = 10.0
+    stable_after: float = 2.0
     max_message_bytes: int = 262_144
     max_pending: int = 20_000
     max_actions: int = 1_000
@@ -185,8 +186,8 @@ class AmiClient:
             except AmiUnsafeValue:
                 raise  # the configured user or secret cannot be sent, now or later
             except (AmiConnectionError, AmiFateUnknown, AmiNotSent, OSError) as error:
-                if self._monotonic() - began > self._settings.backoff_max:
-                    # it had held: start over with short delays
+                if self._monotonic() - began > min(self._settings.stable_after, self._settings.backoff_max):
+                    # it had held: start over with short delays, since every second without events is blind
                     delays = backoff(self._settings.backoff_min, self._settings.backoff_max, self._rng)
                 delay = next(delays)
                 _log.warning("ami_down", reason=str(error), error=type(error).__name__, retry_in_s=round(delay, 3))

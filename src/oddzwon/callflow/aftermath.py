@@ -30,6 +30,7 @@ from oddzwon.log.errors import LogError, LogRefused, LogUnavailable
 _log = structlog.get_logger(__name__)
 
 WRITE_TRIES = 30
+DECIDE_TRIES = 3
 WRITE_AGAIN_S = 1.0
 T = TypeVar("T")
 FLOW_LASTS_S = 2.0
@@ -149,12 +150,14 @@ async def decide_call(board: Switchboard, live: LiveCall, call: str, ending: End
     if not certain_refusals(facts, policy) and board.choices.grace_ms:
         await asyncio.sleep(board.choices.grace_ms / 1000)
         facts = await _facts(board, live, call, ending)
+    refused = 0
     for _ in range(WRITE_TRIES):
         try:
             callback = await _write_decision(board, call, decide(facts, policy, board.now()))
         except LogRefused as error:
-            if not await written:
-                return
+            refused += 1
+            if refused > DECIDE_TRIES or not await written:
+                break
             # an objection, or another callback to the number, came in this very moment: decide on what is true now
             _log.info("decision refused by the log", call=call, rule=error.rule)
             facts = await _facts(board, live, call, ending)
@@ -167,7 +170,8 @@ async def decide_call(board: Switchboard, live: LiveCall, call: str, ending: End
         if callback is not None:
             await begin(board, live, call, callback)
         return
-    board.alarms.raise_("decision-refused", "the log refuses a decision again and again: report it")
+    if await written:  # else it was judged before, by another life of this service
+        board.alarms.raise_("decision-refused", "the log refuses a decision again and again: report it")
 
 
 async def _write_decision(board: Switchboard, call: str, decision: Decision) -> str | None:

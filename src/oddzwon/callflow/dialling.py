@@ -29,6 +29,7 @@ from oddzwon.domain.callback import (
     CloseAttempt,
     Dial,
     Due,
+    FateHidden,
     GateClosed,
     GateHeld,
     GateOpen,
@@ -109,7 +110,8 @@ class CallbackRun:
         if outcome in (AttemptOutcome.ANSWERED, AttemptOutcome.CANCELLED):
             # before an answer this is our own ring limit; after one the outcome is not asked
             outcome = AttemptOutcome.NO_ANSWER
-        if outcome.trunk_fault or outcome is AttemptOutcome.FAILED:
+        ringing = self.state.state in (CallbackState.DIALLING, CallbackState.RINGING)
+        if ringing and (outcome.trunk_fault or outcome is AttemptOutcome.FAILED):
             self._board.alarms.raise_("trunk-refused", f"a callback could not be dialled ({outcome}): is the trunk up?")
         # a plain BYE says 0 in queue, playback and AGI, and 16 when bridged: the same thing (Q.850)
         shown = said or cause
@@ -294,8 +296,9 @@ class CallbackRun:
             self.post(NeverSent(board.now()))
             return
         except AmiFateUnknown:
-            # looked up when the connection is back; never sent again
+            # looked up when the connection is back; never sent again. If it was never lost, the channel would have told
             board.alarms.raise_("originate-fate-unknown", "Asterisk did not answer an Originate; see its log")
+            self._later(board.choices.ring_limit_ms / 1000 + ORIGINATE_MARGIN_MS / 1000, self._fate_hidden(attempt))
             return
         finally:
             self.asking = False
@@ -311,6 +314,13 @@ class CallbackRun:
             await board.log.attempt_state(attempt, AttemptState.DIALLING, at=board.now())
         except LogError as error:
             board.alarms.raise_("callback-not-written", str(error))
+
+    def _fate_hidden(self, attempt: str) -> Callable[[], None]:
+        def nothing_was_heard() -> None:
+            if self.attempt_id == attempt and self.state.state is CallbackState.DIALLING:
+                self.post(FateHidden(self._board.now()))
+
+        return nothing_was_heard
 
     def _order(self, attempt: str, channel_id: str) -> tuple[tuple[str, str], ...]:
         """The Originate's fields; raises UnsafeDialString for anything but a validated number and our own DID."""
