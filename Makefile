@@ -22,7 +22,7 @@ demo: setup ## the main job, told as it happens (SPEAK=pl|cs|de|en)
 
 test: setup lint ## everything, the real Asterisk last
 	@$(PYTHON_BIN)/pytest -n 2 tests/unit tests/protocol
-	@$(PYTHON_BIN)/pytest -n 3 --dist loadfile tests/asterisk
+	@$(PYTHON_BIN)/pytest -n 2 --dist loadfile tests/asterisk
 
 check: ## the quick part: lint, unit, protocol; no container
 	@docker/setup host
