@@ -26,6 +26,7 @@ from oddzwon.domain.number import Number
 from oddzwon.domain.rights import ObjectionScope
 from oddzwon.log import records
 from oddzwon.log.errors import LogError, LogRefused, LogUnavailable
+from oddzwon.log.records import CallRow
 
 _log = structlog.get_logger(__name__)
 
@@ -239,14 +240,20 @@ def receipt_of(row: records.Receipt) -> NoticeReceipt:
     )
 
 
+def dropped_from(board: Switchboard, live: LiveCall, row: CallRow) -> Dropped | None:
+    """What a callback for this call resumes; None without a number: it was erased."""
+    if live.party is None or live.line is None or not isinstance(live.number, Number):
+        return None
+    choice = live.choice or board.choices.menu[board.choices.default_key]
+    return Dropped(row, live.line, live.number, live.party, choice, tuple(live.receipts))
+
+
 async def begin(board: Switchboard, live: LiveCall, call: str, callback: str) -> None:
     """Start the callback that the log now holds."""
     row = await board.log.call(call)  # its number is gone if it was erased in this very moment
-    if row is None or row.lost_at is None or live.party is None or live.line is None:
-        return  # erased in this very moment: nobody is left to be called
-    assert isinstance(live.number, Number)  # noqa: S101 - a positive decision needs a valid number
-    choice = live.choice or board.choices.menu[board.choices.default_key]
-    dropped = Dropped(row, live.line, live.number, live.party, choice, tuple(live.receipts))
+    dropped = None if row is None else dropped_from(board, live, row)
+    if row is None or row.lost_at is None or dropped is None:
+        return  # nobody is left to be called
     state = Callback(callback, row.lost_at + board.choices.policy.lapse_ms, limits=board.choices.limits)
     run = CallbackRun(board, callback, dropped, state)
     board.callbacks.add(run)

@@ -12,11 +12,9 @@ import structlog
 
 from oddzwon.asterisk.ami import AmiClient
 from oddzwon.asterisk.errors import AmiError
+from oddzwon.asterisk.lists import free_members
 
 _log = structlog.get_logger(__name__)
-
-_NOT_IN_USE = "1"
-"""AST_DEVICE_NOT_INUSE (include/asterisk/devicestate.h)."""
 
 
 class Agents:
@@ -26,7 +24,6 @@ class Agents:
         self._ami = ami
         self._promised: dict[str, str] = {}
         self._changed: dict[str, asyncio.Event] = {}
-        self._asking = asyncio.Lock()
 
     async def free(self, queue: str) -> tuple[str, ...] | None:
         """Interfaces of the free members, in the queue's own order; None: Asterisk could not be asked."""
@@ -35,33 +32,24 @@ class Agents:
         except AmiError as error:
             _log.warning("agents unknown", queue=queue, error=type(error).__name__)
             return None
-        return tuple(
-            e.fields["Location"]
-            for e in events
-            if e.name == "QueueMember"
-            and e.fields.get("Queue") == queue
-            and e.fields.get("Status") == _NOT_IN_USE
-            and e.fields.get("Paused", "0") == "0"
-            and e.fields.get("InCall", "0") == "0"
-            and "Location" in e.fields
-        )
+        return free_members(events, queue)
 
     async def reserve(self, callback: str, queue: str, preferred: str | None) -> str | None:
         """Promise a free member of the queue to the callback: ``preferred`` if free, else the queue's next.
 
         None: nobody is free, or nobody could be asked.
         """
-        async with self._asking:  # two callbacks must not be promised the same agent
-            members = await self.free(queue)
-            if members is None:
-                return None
-            taken = {agent for holder, agent in self._promised.items() if holder != callback}
-            open_ = [agent for agent in members if agent not in taken]
-            if not open_:
-                return None
-            agent = preferred if preferred in open_ else open_[0]
-            self._promised[callback] = agent
-            return agent
+        members = await self.free(queue)
+        if members is None:
+            return None
+        # nothing is awaited from here on: two callbacks cannot be promised the same agent
+        taken = {agent for holder, agent in self._promised.items() if holder != callback}
+        open_ = [agent for agent in members if agent not in taken]
+        if not open_:
+            return None
+        agent = preferred if preferred in open_ else open_[0]
+        self._promised[callback] = agent
+        return agent
 
     def promised_to(self, callback: str) -> str | None:
         """The agent held for the callback."""

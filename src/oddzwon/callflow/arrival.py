@@ -71,15 +71,13 @@ async def _into_the_log(live: LiveCall, line: Line, board: Switchboard) -> None:
     except LogError as error:
         # open for service, closed for data: he is served, but neither recorded nor called back
         board.alarms.raise_("log-unwritable", str(error))
-        if live.party is not None:
-            board.callbacks.redialled(live.party.number_key)
     else:
         board.alarms.clear("log-unwritable")
-        if live.party is not None:
-            # once more, now that he is in the log: a callback may have passed its gate in between
-            board.callbacks.redialled(live.party.number_key)
         resumes = live.resumes.call.id if live.resumes else None
         _log.info("call arrived", call=live.id, leg=live.call.leg, resumes=resumes)
+    if live.party is not None:
+        # once more, in the log or not: a callback may have passed its gate in between
+        board.callbacks.redialled(live.party.number_key)
 
 
 def row_of(live: LiveCall, line: Line, board: Switchboard) -> NewCall:
@@ -108,11 +106,8 @@ async def _comes_back(live: LiveCall, board: Switchboard) -> None:
     key = live.party.number_key
     board.callbacks.redialled(key)
     await _judged(board.calls.ending_of(key))
-    try:
-        drop = await board.log.recent_drop_for(key, live.call.started_at - board.choices.policy.lapse_ms)
-    except LogError as error:
-        board.alarms.raise_("log-unreadable", str(error))
-        return
+    since = live.call.started_at - board.choices.policy.lapse_ms
+    drop = await known(board, board.log.recent_drop_for(key, since))
     if drop is not None and not await _resumed_already(drop, board):
         live.resumes = drop
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 
 from oddzwon.asterisk.agi_session import AgiSession
 from oddzwon.asterisk.errors import AgiHangup
+from oddzwon.callflow.arrival import row_of
 from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.dialfacts import known
 from oddzwon.callflow.dialling import CallbackRun
@@ -18,7 +21,6 @@ from oddzwon.domain.events import Direction, Stage
 from oddzwon.domain.number import Presentation
 from oddzwon.domain.rights import ObjectionScope
 from oddzwon.log.errors import LogError
-from oddzwon.log.records import NewCall
 from oddzwon.prompts.errors import PromptError
 from oddzwon.prompts.texts import PromptKey
 
@@ -63,21 +65,10 @@ async def _receive(agi: AgiSession, run: CallbackRun, board: Switchboard) -> Liv
     """The callback's own call, in the log like any other, tied to its attempt and to the call that dropped."""
     live = board.calls.receive(agi.uniqueid, agi.uniqueid, board.now(), Direction.CALLBACK, run.line.number)
     live.flow_started = True
-    live.line, live.number, live.party, live.attempt = run.line, run.number, run.party, run.attempt_id
+    live.line, live.number, live.party = run.line, run.number, run.party
     live.presentation, live.diverted = Presentation.ALLOWED, False
     live.choice = run.choice
-    new = NewCall(
-        pbx=board.choices.pbx,
-        direction=Direction.CALLBACK,
-        linked=live.linked,
-        leg=live.call.leg,
-        started_at=live.call.started_at,
-        party=run.party,
-        did=run.line.number,
-        language=run.line.language,
-        preset=run.line.preset,
-        resumes=run.drop.id,
-    )
+    new = replace(row_of(live, run.line, board), resumes=run.drop.id)
     try:
         live.id = await board.log.arrive(new, attempt=run.attempt_id)
     except LogError as error:

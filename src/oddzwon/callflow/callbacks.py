@@ -49,7 +49,8 @@ class Callbacks:
         self.dialled(run)
 
     def dialled(self, run: CallbackRun) -> None:
-        """The run has a new attempt, with a channel of its own."""
+        """The run has a new attempt, with its own channel; an earlier one may end late, and means nothing now."""
+        self._drop_channels(run)
         if run.channel_id is not None:
             self._by_channel[run.channel_id] = run
 
@@ -67,7 +68,7 @@ class Callbacks:
         return self._runs.get(callback)
 
     def by_channel(self, leg: LegId) -> CallbackRun | None:
-        """The callback whose attempt has this channel."""
+        """The callback whose latest attempt has this channel."""
         return self._by_channel.get(leg)
 
     def redialled(self, number_key: str) -> None:

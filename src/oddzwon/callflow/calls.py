@@ -58,7 +58,6 @@ class LiveCall:
     flow_started: bool = False
     flow_over: asyncio.Event = field(default_factory=asyncio.Event)
     judged: asyncio.Event = field(default_factory=asyncio.Event)
-    attempt: str | None = None
 
     def advance(self, event: CallEvent | SettleDue) -> tuple[CallCommand, ...]:
         """Take the event into the domain's state; returns what is to be done."""

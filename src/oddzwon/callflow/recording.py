@@ -11,6 +11,7 @@ import structlog
 
 from oddzwon.asterisk.errors import AgiCommandFailed, AgiInvalidCommand, AmiError
 from oddzwon.callflow.calls import LiveCall, LiveRecording
+from oddzwon.callflow.dialfacts import known
 from oddzwon.callflow.switchboard import Choice, Line, Switchboard
 from oddzwon.callflow.talk import Said, Talk
 from oddzwon.domain.events import OutOfSight, PbxRestarted
@@ -116,11 +117,7 @@ async def _objected(board: Switchboard, live: LiveCall) -> bool | None:
     """Whether an objection to recording stands for this caller; None: the register could not be read."""
     if live.party is None:
         return False
-    try:
-        return await board.log.objected(live.party.number_key, ObjectionScope.RECORDING)
-    except LogError as error:
-        board.alarms.raise_("log-unreadable", str(error))
-        return None
+    return await known(board, board.log.objected(live.party.number_key, ObjectionScope.RECORDING))
 
 
 async def _arm(talk: Talk, choice: Choice, permission: RecordingPermission, announcement: int) -> bool:

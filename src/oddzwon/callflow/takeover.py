@@ -7,15 +7,14 @@ is known; what is not known is ``unknown``, and unknown is never called back.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
 
 from oddzwon.asterisk.ami_notices import AmiConnected
 from oddzwon.asterisk.errors import AmiError
-from oddzwon.callflow.aftermath import decide_call, receipt_of
-from oddzwon.callflow.callbacks import Dropped
+from oddzwon.asterisk.lists import Channel, ChannelState, channels
+from oddzwon.callflow.aftermath import decide_call, dropped_from, receipt_of
 from oddzwon.callflow.calls import LiveCall, LiveRecording
 from oddzwon.callflow.dialling import CallbackRun
 from oddzwon.callflow.switchboard import Switchboard
@@ -24,10 +23,11 @@ from oddzwon.domain.callback import Answered, Callback, CallbackState, FateHidde
 from oddzwon.domain.ending import Ending, Party
 from oddzwon.domain.events import BridgeEntered, Direction, Instant, LegEnded, LegId, OutOfSight, PbxRestarted, Stage
 from oddzwon.domain.hangup_cause import Confidence
-from oddzwon.domain.number import Number, Presentation, parse
+from oddzwon.domain.number import Presentation, parse
 from oddzwon.log import records
 from oddzwon.log.errors import LogError
 from oddzwon.log.records import AttemptRow, CallRow, Drop, OpenCallback
+from oddzwon.log.vocabulary import ATTEMPT_OPEN
 
 if TYPE_CHECKING:
     from oddzwon.callflow.watch import Watch
@@ -36,8 +36,6 @@ _log = structlog.get_logger(__name__)
 
 SWEEP_MS = 60_000
 """How old a call must be, and how often it is looked for."""
-
-_RINGING, _UP = "5", "6"  # include/asterisk/channelstate.h
 
 
 async def take_over(board: Switchboard, watch: Watch) -> bool:
@@ -113,18 +111,10 @@ def _follow(run: CallbackRun, living: dict[LegId, Channel], at: int) -> None:
     channel = living.get(run.channel_id or "")
     if channel is None:
         run.post(FateHidden(at))
-    elif channel.state == _RINGING:
+    elif channel.state is ChannelState.RINGING:
         run.post(Ringing(at))
-    elif channel.state == _UP:
+    elif channel.state is ChannelState.UP:
         run.post(Answered(at))
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """A channel that Asterisk has now: its state (channelstate.h) and the bridge it is in, empty for none."""
-
-    state: str
-    bridge: str
 
 
 async def sweep(board: Switchboard, watch: Watch) -> None:
@@ -149,12 +139,7 @@ async def sweep(board: Switchboard, watch: Watch) -> None:
 
 async def _living(board: Switchboard) -> dict[LegId, Channel]:
     """Every channel of Asterisk by its Uniqueid."""
-    events = await board.ami.action_list("CoreShowChannels")
-    return {
-        e.fields["Uniqueid"]: Channel(e.fields.get("ChannelState", ""), e.fields.get("BridgeId", ""))
-        for e in events
-        if e.name == "CoreShowChannel" and "Uniqueid" in e.fields
-    }
+    return channels(await board.ami.action_list("CoreShowChannels"))
 
 
 async def _decide_late(board: Switchboard, row: CallRow, written: records.Ending) -> None:
@@ -226,12 +211,12 @@ def _from_row(board: Switchboard, row: CallRow) -> LiveCall:
 
 async def _take_callback(board: Switchboard, row: OpenCallback, living: dict[LegId, Channel]) -> None:
     """Go on with a callback: its attempt is looked up, never sent again."""
-    dropped = await _dropped(board, row.call)
+    dropped = dropped_from(board, await _known_call(board, row.call), row.call)
     if dropped is None:
         await board.log.callback_state(row.id, CallbackState.CANCELLED, at=board.now(), why="the number was erased")
         return
     lapse_at = (row.call.lost_at or row.created_at) + board.choices.policy.lapse_ms
-    under_way = next((a for a in row.attempts if a.state in _OPEN_ATTEMPT), None)
+    under_way = next((a for a in row.attempts if a.state in ATTEMPT_OPEN), None)
     state = Callback(
         row.id,
         lapse_at,
@@ -253,9 +238,6 @@ async def _take_callback(board: Switchboard, row: OpenCallback, living: dict[Leg
     board.spawn(run.run(), f"callback-{row.id}")
 
 
-_OPEN_ATTEMPT = frozenset({"committed", "dialling", "ringing", "answered", "connected"})
-
-
 def _state(row: OpenCallback, under_way: AttemptRow | None) -> CallbackState:
     """Where the machine goes on: with its attempt, or waiting, since nothing else survives a restart."""
     if under_way is None:
@@ -263,16 +245,3 @@ def _state(row: OpenCallback, under_way: AttemptRow | None) -> CallbackState:
     if under_way.state in ("committed", "dialling"):
         return CallbackState.DIALLING
     return CallbackState(under_way.state)
-
-
-async def _dropped(board: Switchboard, call: CallRow) -> Dropped | None:
-    line = board.choices.line_for(call.did or "")
-    if call.number is None or call.number_key is None:
-        return None
-    number = parse(call.number, line.region)
-    if not isinstance(number, Number):
-        return None
-    rows = await board.log.receipts(call.id)
-    choice = board.choices.menu.get(call.menu_key or "") or board.choices.menu[board.choices.default_key]
-    party = records.Party(call.number, call.number_key)
-    return Dropped(call, line, number, party, choice, tuple(receipt_of(row) for row in rows))

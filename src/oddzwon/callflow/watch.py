@@ -10,6 +10,7 @@ import asyncio
 import structlog
 
 from oddzwon.asterisk.ami_notices import AmiConnected, AmiDisconnected
+from oddzwon.asterisk.lists import ChannelState
 from oddzwon.asterisk.translate import (
     Arrival,
     DialOutcome,
@@ -37,7 +38,6 @@ from oddzwon.log.errors import LogError
 _log = structlog.get_logger(__name__)
 
 _TRIES = 3
-_RINGING, _UP = 5, 6  # include/asterisk/channelstate.h
 
 
 class Watch:
@@ -95,12 +95,12 @@ class Watch:
                 self._board.calls.receive(linked, leg, at, Direction.INBOUND, did)
             case LegState(leg=leg, state=state, at=at):
                 run = self._board.callbacks.by_channel(leg)
-                if run is not None and run.channel_id == leg and state in (_RINGING, _UP):
+                if run is not None and state in (ChannelState.RINGING, ChannelState.UP):
                     self._board.alarms.clear("trunk-refused")
-                    run.post(Ringing(at) if state == _RINGING else Answered(at))
+                    run.post(Ringing(at) if state == ChannelState.RINGING else Answered(at))
             case DialOutcome(leg=leg, status=status):
                 run = self._board.callbacks.by_channel(leg)
-                if run is not None and run.channel_id == leg:
+                if run is not None:
                     run.dial_status(status)
             case OriginateAnswer(action_id=attempt, success=False, at=at):
                 for run in self._board.callbacks:
@@ -123,7 +123,7 @@ class Watch:
     def _of_call(self, linked: str, event: CallEvent) -> None:
         leg = getattr(event, "leg", "")
         run = self._board.callbacks.by_channel(leg)
-        if run is not None and run.channel_id == leg:  # an earlier attempt's channel may end late
+        if run is not None:
             if isinstance(event, HangupRequested):
                 run.causes(event.cause, event.tech_cause)
             elif isinstance(event, LegEnded):
@@ -163,11 +163,11 @@ class Watch:
             self._board.alarms.raise_("log-unwritable", str(error))
 
     async def _note_talk(self, live: LiveCall, agent: str | None) -> None:
-        """Kept while the call lives, so that a crash of ours forgets neither agent nor stage."""
+        """Kept while the call lives, so that a crash of ours forgets neither the agent nor that he is recorded."""
         if live.id is None:
             return
         try:
-            await self._board.log.change_call(live.id, stage=live.call.stage, agent=agent, queue=live.call.queue)
+            await self._board.log.change_call(live.id, agent=agent, queue=live.call.queue)
             for item in live.recordings:
                 if not item.deleted and not item.paused:
                     await self._board.log.recording_state(item.id, "recording")

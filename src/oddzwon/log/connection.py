@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from oddzwon.log.errors import LogError, LogMissing, log_error
+from oddzwon.log.errors import LogMissing, log_error
 from oddzwon.log.schema import check, migrate
 
 
@@ -18,21 +20,12 @@ def open_for_writing(path: Path, busy_timeout_ms: int) -> sqlite3.Connection:
         connection = _connect(str(path), busy_timeout_ms)
     except sqlite3.Error as error:
         raise log_error(error, path) from error
-    try:
+    with _closed_on_error(connection, path):
         _keep_the_rules(connection)
         connection.execute("PRAGMA journal_mode = WAL")
         # FULL, not NORMAL: in WAL only FULL makes each commit durable against power loss (rule 2.1)
         connection.execute("PRAGMA synchronous = FULL")
         migrate(connection, path)
-    except LogError:
-        connection.close()
-        raise
-    except sqlite3.Error as error:
-        connection.close()
-        raise log_error(error, path) from error
-    except BaseException:
-        connection.close()
-        raise
     return connection
 
 
@@ -51,19 +44,22 @@ def open_for_reading(path: Path, busy_timeout_ms: int) -> sqlite3.Connection:
         connection = _connect(uri, busy_timeout_ms, uri=True)
     except sqlite3.Error as error:
         raise log_error(error, path) from error
-    try:
+    with _closed_on_error(connection, path):
         connection.execute("PRAGMA query_only = ON")
         check(connection, path)
-    except LogError:
-        connection.close()
-        raise
-    except sqlite3.Error as error:
-        connection.close()
-        raise log_error(error, path) from error
-    except BaseException:
-        connection.close()
-        raise
     return connection
+
+
+@contextmanager
+def _closed_on_error(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Close the connection if its opening fails; SQLite's errors become ours."""
+    try:
+        yield
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise log_error(error, path) from error
+        raise
 
 
 def _connect(name: str, busy_timeout_ms: int, *, uri: bool = False) -> sqlite3.Connection:
