@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 
 from oddzwon.callflow.switchboard import Switchboard
-from oddzwon.domain.callback import Stop
+from oddzwon.domain.callback_events import Stop
 from oddzwon.log.errors import LogError
 
 _log = structlog.get_logger(__name__)

@@ -11,19 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddzwon.domain import callback as machine
-from oddzwon.domain.callback import (
+from oddzwon.domain.callback import FINAL, Callback, CallbackState, Limits, advance
+from oddzwon.domain.callback_events import (
     CALLBACK_EVENTS,
-    FINAL,
     Accepted,
     Answered,
     AskGate,
     AttemptEnded,
     AttemptState,
     Bridged,
-    Callback,
     CallbackCommand,
     CallbackEvent,
-    CallbackState,
     CloseAttempt,
     Dial,
     Due,
@@ -32,7 +30,6 @@ from oddzwon.domain.callback import (
     GateHeld,
     GateOpen,
     HangUp,
-    Limits,
     NeverSent,
     Objected,
     ReleaseAgent,
@@ -42,7 +39,6 @@ from oddzwon.domain.callback import (
     TryAt,
     TryWhenAgentFrees,
     WrongPerson,
-    advance,
 )
 from oddzwon.domain.hangup_cause import AttemptOutcome
 from oddzwon.domain.lawfulness import Code

@@ -23,7 +23,8 @@ from oddzwon.asterisk import translate, variables
 from oddzwon.callflow import failpoints
 from oddzwon.cli.commands import app
 from oddzwon.config_template import _is_list, _model, _toml, keys
-from oddzwon.domain.callback import FINAL, AttemptState, CallbackState
+from oddzwon.domain.callback import FINAL, CallbackState
+from oddzwon.domain.callback_events import AttemptState
 from oddzwon.domain.events import Direction, Stage
 from oddzwon.domain.hangup_cause import Confidence
 from oddzwon.domain.lawfulness import Code

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from oddzwon.domain.callback import FINAL, AttemptState, CallbackState
+from oddzwon.domain.callback import FINAL, CallbackState
+from oddzwon.domain.callback_events import AttemptState
 from oddzwon.domain.ending import Party
 from oddzwon.domain.events import Direction, Stage
 from oddzwon.domain.hangup_cause import Confidence

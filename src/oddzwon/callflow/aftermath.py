@@ -17,7 +17,8 @@ from oddzwon.callflow.dialfacts import known
 from oddzwon.callflow.dialling import CallbackRun
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.talk import logged_receipt
-from oddzwon.domain.callback import Callback, Due
+from oddzwon.domain.callback import Callback
+from oddzwon.domain.callback_events import Due
 from oddzwon.domain.ending import Ending, judge
 from oddzwon.domain.events import CallEvent
 from oddzwon.domain.lawfulness import CallFacts, Decision, Purpose, certain_refusals, decide

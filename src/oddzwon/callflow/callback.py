@@ -16,7 +16,7 @@ from oddzwon.callflow.inbound import hand_over, reach
 from oddzwon.callflow.recording import announce_and_arm, objected_to_recording
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.talk import NOTHING_SAID, Said, Talk
-from oddzwon.domain.callback import Accepted, Answered, Objected, WrongPerson
+from oddzwon.domain.callback_events import Accepted, Answered, Objected, WrongPerson
 from oddzwon.domain.events import Direction, Stage
 from oddzwon.domain.number import Presentation
 from oddzwon.domain.rights import ObjectionScope

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oddzwon.callflow.switchboard import Choice, Line
-from oddzwon.domain.callback import Stop
+from oddzwon.domain.callback_events import Stop
 from oddzwon.domain.events import LegId
 from oddzwon.domain.notice import NoticeReceipt
 from oddzwon.domain.number import Number

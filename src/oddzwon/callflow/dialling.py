@@ -18,14 +18,13 @@ from oddzwon.callflow.dialfacts import gate_for, standing_of
 from oddzwon.callflow.hangup import hang_up_until_gone
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.domain import callback as machine
-from oddzwon.domain.callback import (
+from oddzwon.domain.callback import Callback, CallbackState
+from oddzwon.domain.callback_events import (
     AskGate,
     AttemptEnded,
     AttemptState,
-    Callback,
     CallbackCommand,
     CallbackEvent,
-    CallbackState,
     CloseAttempt,
     Dial,
     Due,

@@ -19,7 +19,8 @@ from oddzwon.callflow.calls import LiveCall, LiveRecording
 from oddzwon.callflow.dialling import CallbackRun
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.domain.call import Call, Phase
-from oddzwon.domain.callback import Answered, Callback, CallbackState, FateHidden, Ringing
+from oddzwon.domain.callback import Callback, CallbackState
+from oddzwon.domain.callback_events import Answered, FateHidden, Ringing
 from oddzwon.domain.ending import Ending, Party
 from oddzwon.domain.events import BridgeEntered, Direction, Instant, LegEnded, LegId, OutOfSight, PbxRestarted, Stage
 from oddzwon.domain.hangup_cause import Confidence

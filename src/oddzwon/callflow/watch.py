@@ -31,7 +31,7 @@ from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.takeover import SWEEP_MS, reconcile, sweep, take_over
 from oddzwon.domain.call import CallCommand, Connected, Judge, Phase, SettleDue, WaitToSettle
-from oddzwon.domain.callback import Answered, Bridged, Ringing
+from oddzwon.domain.callback_events import Answered, Bridged, Ringing
 from oddzwon.domain.events import CallEvent, Direction, HangupRequested, LegEnded, Stage
 from oddzwon.log.errors import LogError
 
