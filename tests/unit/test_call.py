@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oddzwon.domain.call import (
-    JOURNAL_LIMIT,
     SETTLE_MS,
     AgentLeg,
     Call,
@@ -29,16 +28,24 @@ from oddzwon.domain.events import (
     AgentAnswered,
     AgentGaveUp,
     AgentRinging,
+    Attested,
     BridgeEntered,
     BridgeLeft,
     CallEvent,
     Direction,
+    Fault,
+    HandedOver,
     HandlerRan,
+    HangupRecorded,
     HangupRequested,
     Held,
+    HungUpBy,
     LegEnded,
+    LegsJoined,
     MediaReported,
+    Oddity,
     OutOfSight,
+    Parked,
     PbxRestarted,
     QueueJoined,
     QueueLeft,
@@ -48,8 +55,10 @@ from oddzwon.domain.events import (
     Stage,
     StageReached,
     Unheld,
+    Unparked,
     WeHungUp,
 )
+from oddzwon.domain.journal import LIMIT
 
 C, A, B = "pbx-1.1", "pbx-1.2", "pbx-1.3"
 AGENT = "PJSIP/agent1"
@@ -88,6 +97,13 @@ EVENTS: dict[str, CallEvent | SettleDue] = {
     "we hung up": WeHungUp(AT, C, "objection"),
     "restarted": PbxRestarted(AT, 2_000),
     "out of sight": OutOfSight(AT, 2_000),
+    "joined halves": LegsJoined(AT, A, B),
+    "handed over": HandedOver(AT, A),
+    "parked": Parked(AT, C),
+    "unparked": Unparked(AT, C),
+    "hang-up recorded": HangupRecorded(AT, C, 16, HungUpBy.ITSELF, "cel"),
+    "attested": Attested(AT, Fault.CALLER_LINE, "code"),
+    "odd": Oddity(AT, None, "its Linkedid joins two calls"),
     "settle": SettleDue(AT),
 }
 
@@ -101,7 +117,13 @@ CHANGES: dict[Phase, dict[str, tuple[Change, tuple[CallCommand, ...]]]] = {
         "agent gives up": ({**NO_AGENT, "stage": Stage.QUEUED}, ()),
         "agent gone": ({**NO_AGENT, "stage": Stage.QUEUED}, ()),
         "caller bridged": (
-            {"bridges": {A: "b", C: "b"}, "stage": Stage.TALKING, "agent": AGENT, "connected_at": AT},
+            {
+                "bridges": {A: "b", C: "b"},
+                "beside": {A},
+                "stage": Stage.TALKING,
+                "agent": AGENT,
+                "connected_at": AT,
+            },
             (Connected(AGENT, AT),),
         ),
         "agent unbridged": ({"bridges": {}}, ()),
@@ -113,7 +135,7 @@ CHANGES: dict[Phase, dict[str, tuple[Change, tuple[CallCommand, ...]]]] = {
         "agent answers": ({"agents": {A: AgentLeg(AGENT, ringing=False)}}, ()),
         "agent gives up": ({**NO_AGENT, "phase": Phase.SETTLED}, (Judge(),)),
         "agent gone": ({**NO_AGENT, "phase": Phase.SETTLED}, (Judge(),)),
-        "caller bridged": ({"bridges": {A: "b", C: "b"}}, ()),
+        "caller bridged": ({"bridges": {A: "b", C: "b"}, "beside": {A}}, ()),
         "agent unbridged": ({"bridges": {}}, ()),
         "restarted": ({"phase": Phase.SETTLED, "agents": {}}, (Judge(),)),
         "settle": ({"phase": Phase.SETTLED}, (Judge(),)),
@@ -172,6 +194,14 @@ def test_a_call_from_ring_to_verdict() -> None:
     call, done = play([*TALK, LegEnded(AT, C, 16), LegEnded(AT + 1, A, 16)])
     assert [Connected(AGENT, T0 + 8), WaitToSettle(SETTLE_MS), Judge()] == done
     assert (call.phase, call.ended_at, call.agent) == (Phase.SETTLED, AT, AGENT)
+
+
+def test_who_came_by_a_transfer_is_waited_for_too() -> None:
+    """He was never dialled for this call; his leg's end may be what tells of a fault."""
+    call, done = play([*TALK, BridgeEntered(T0 + 9, B, "b"), LegEnded(AT, C, 16), LegEnded(AT + 1, A, 16)])
+    assert (call.phase, Judge() in done) == (Phase.SETTLING, False)
+    call, done = play([LegEnded(AT + 2, B, 16)], call)
+    assert (call.phase, done) == (Phase.SETTLED, [Judge()])
 
 
 def test_alone_the_caller_settles_at_once() -> None:
@@ -245,15 +275,22 @@ call_events: st.SearchStrategy[CallEvent] = st.one_of(
     st.builds(BridgeLeft, at, legs, bridges),
     st.builds(Held, at, legs),
     st.builds(Unheld, at, legs),
-    st.builds(MediaReported, at, legs, st.integers(0, 3)),
+    st.builds(MediaReported, at, legs, st.integers(0, 3), st.sampled_from(["", "x"])),
     st.builds(HangupRequested, at, legs, causes, st.none() | st.integers(0, 700)),
     st.builds(SoftHangupRequested, at, legs, st.integers(0, 64)),
-    st.builds(HandlerRan, at, legs, st.sampled_from(Role), causes, st.sampled_from(["", "PJSIP/x"])),
+    st.builds(HandlerRan, at, legs, st.sampled_from(Role), causes, st.sampled_from(["", "PJSIP/x"]), causes),
     st.builds(LegEnded, at, legs, causes),
     st.builds(ShuttingDown, at),
     st.builds(WeHungUp, at, legs, st.just("objection")),
     st.builds(PbxRestarted, at, st.integers(0, 90_000)),
     st.builds(OutOfSight, at, st.integers(0, 90_000)),
+    st.builds(LegsJoined, at, legs, legs),
+    st.builds(HandedOver, at, legs),
+    st.builds(Parked, at, legs),
+    st.builds(Unparked, at, legs),
+    st.builds(HangupRecorded, at, legs, causes, st.sampled_from(HungUpBy), st.sampled_from(["cel", "spool"])),
+    st.builds(Attested, at, st.none() | st.sampled_from(Fault), st.sampled_from(["code", "phone", "console"])),
+    st.builds(Oddity, at, st.none() | legs, st.sampled_from(["a Hangup could not be read", "x"])),
 )
 histories = st.lists(call_events | st.builds(SettleDue, at), max_size=30)
 FLOW_STAGES = (Stage.ARRIVING, Stage.NOTICE, Stage.MENU, Stage.ANNOUNCEMENT)
@@ -278,29 +315,45 @@ def test_once_queued_never_back_in_the_menu(history: list[CallEvent | SettleDue]
 
 
 @given(histories)
-def test_what_is_said_twice_changes_nothing(history: list[CallEvent | SettleDue]) -> None:
+def test_what_is_said_twice_changes_nothing_but_the_journal(history: list[CallEvent | SettleDue]) -> None:
+    """Asterisk says no hang-up twice: that is noted, and nothing else follows from it."""
     call = NEW
     for event in history:
         call, _ = advance(call, event)
-        if not isinstance(event, MediaReported | SettleDue):
-            assert (call, ()) == advance(call, event)
+        if not isinstance(event, MediaReported | SettleDue | Oddity):
+            again, commands = advance(call, event)
+            assert (state(call), ()) == (state(again), commands)
+            if not isinstance(event, HangupRequested | LegEnded):
+                assert again.journal == call.journal
+
+
+def test_every_kind_of_event_is_generated() -> None:
+    seen: set[type] = set()
+
+    @settings(max_examples=1_000, database=None, derandomize=True)
+    @given(call_events)
+    def look(event: CallEvent) -> None:
+        seen.add(type(event))
+
+    look()
+    assert seen == set(CALL_EVENTS)
 
 
 # --- the journal -------------------------------------------------------------------------------------------------
 
 
-def test_steady_media_leaves_three_reports() -> None:
+def test_steady_media_leaves_four_reports() -> None:
     reports = [MediaReported(T0 + n * 1000, C, n * 50) for n in range(100)]
     call, _ = play(reports)
-    assert (reports[0], reports[1], reports[-1]) == call.journal
+    assert (reports[0], *reports[-3:]) == call.journal
 
 
 def test_the_moment_it_stood_still_is_kept_however_long_it_stands() -> None:
     going = [MediaReported(T0 + n * 1000, C, n * 50) for n in range(50)]
     frozen = [MediaReported(T0 + n * 1000, C, 49 * 50) for n in range(50, 100)]
     call, _ = play([*going, *frozen])
-    assert {going[0], going[-1], frozen[0], frozen[-1]} <= set(call.journal)
-    assert len(call.journal) <= 6
+    assert {going[0], going[-1], frozen[-1]} <= set(call.journal)
+    assert len(call.journal) <= 7
 
 
 def test_the_legs_reports_are_kept_apart() -> None:
@@ -312,17 +365,17 @@ def test_the_legs_reports_are_kept_apart() -> None:
 
 
 def test_the_journal_is_bounded_and_keeps_the_newest() -> None:
-    toggles = [kind(T0 + n, C) for n in range(JOURNAL_LIMIT) for kind in (Held, Unheld)]
+    toggles = [kind(T0 + n, C) for n in range(LIMIT) for kind in (Held, Unheld)]
     call, _ = play(toggles)
-    assert tuple(toggles[-JOURNAL_LIMIT:]) == call.journal
+    assert tuple(toggles[-LIMIT:]) == call.journal
 
 
 def test_hours_of_comfort_noise_do_not_crowd_out_whom_he_talks_with() -> None:
     """A leg with silence suppression reports by turns that its sequence moved and that it stood."""
-    call, _ = play([*TALK, *(MediaReported(T0 + 100 + n, C, n // 2) for n in range(3 * JOURNAL_LIMIT))])
-    assert len(call.journal) == JOURNAL_LIMIT
+    call, _ = play([*TALK, *(MediaReported(T0 + 100 + n, C, n // 2) for n in range(3 * LIMIT))])
+    assert len(call.journal) == LIMIT
     assert {*TALK} <= {*call.journal}
-    assert MediaReported(T0 + 99 + 3 * JOURNAL_LIMIT, C, (3 * JOURNAL_LIMIT - 1) // 2) == call.journal[-1]
+    assert MediaReported(T0 + 99 + 3 * LIMIT, C, (3 * LIMIT - 1) // 2) == call.journal[-1]
 
 
 @settings(max_examples=30)
@@ -330,4 +383,4 @@ def test_hours_of_comfort_noise_do_not_crowd_out_whom_he_talks_with() -> None:
 def test_bounded_whatever_comes(history: list[CallEvent]) -> None:
     moved = [replace(event, at=T0 + n) for n, event in enumerate(history)]
     call, _ = play([e for e in moved if not isinstance(e, LegEnded | PbxRestarted)])
-    assert len(call.journal) <= JOURNAL_LIMIT
+    assert len(call.journal) <= LIMIT

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.recorded.capture import NAMES, events, facts, messages
+from tests.unit.recorded.capture import ENDINGS, NAMES, events, facts, messages
 
 from oddzwon.asterisk.ami_wire import AmiEvent, AmiSplitter, event_name, parse_event
 from oddzwon.asterisk.translate import (
@@ -25,6 +25,7 @@ from oddzwon.asterisk.translate import (
     OriginateAnswer,
     StoodIn,
     Translated,
+    Unreadable,
     translate,
 )
 from oddzwon.domain.events import (
@@ -34,17 +35,21 @@ from oddzwon.domain.events import (
     BridgeEntered,
     BridgeLeft,
     CallEvent,
+    HandedOver,
     HandlerRan,
     HangupRequested,
     Held,
     LegEnded,
+    LegsJoined,
     MediaReported,
+    Parked,
     QueueJoined,
     QueueLeft,
     Role,
     ShuttingDown,
     SoftHangupRequested,
     Unheld,
+    Unparked,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -60,6 +65,18 @@ CALLERS_AGENT = {
     "DestChannel": "PJSIP/agent1-00000007",
     "Interface": "PJSIP/agent1",
 }
+ONE, TWO, B = "pbx-1.8", "pbx-1.9", "pbx-1.3"
+
+
+def as_(prefix: str, leg: str) -> dict[str, str]:
+    """A channel's snapshot under a prefix, in the caller's call."""
+    return {**{f"{prefix}{k}": v for k, v in SNAPSHOT.items()}, f"{prefix}Uniqueid": leg, f"{prefix}Linkedid": C}
+
+
+HALVES = {**as_("LocalOne", ONE), **as_("LocalTwo", TWO), "LocalOptimization": "Yes"}
+TRANSFER = {**as_("Transferer", A), **as_("Transferee", C)}
+ATTENDED = {**as_("OrigTransferer", A), **as_("SecondTransferer", B), **as_("Transferee", C)}
+PARKEE = {**as_("Parkee", C), **as_("Parker", A), "Parkinglot": "default"}
 ATTEMPT = {**DESTINATION, **SNAPSHOT, "DestUniqueid": A, "DestChannel": "PJSIP/carrier-00000001", "Linkedid": A}
 
 
@@ -78,12 +95,17 @@ ROWS: list[tuple[str, dict[str, str], Translated | None]] = [
     ("HangupRequest", CALLER, of(HangupRequested(AT, C, None, None))),
     ("HangupRequest", {**CALLER, "Cause": "38", "TechCause": "500"}, of(HangupRequested(AT, C, 38, 500))),
     ("HangupRequest", {**CALLER, "Cause": "", "TechCause": ""}, of(HangupRequested(AT, C, None, None))),
-    ("HangupRequest", {**CALLER, "Cause": "-1"}, None),
-    ("HangupRequest", {**CALLER, "Cause": "٣"}, None),
-    ("HangupRequest", {**CALLER, "Cause": "9" * 19}, None),
+    ("HangupRequest", {**CALLER, "Cause": "-1"}, Unreadable(C, C, "HangupRequest")),
+    ("HangupRequest", {**CALLER, "Cause": "٣"}, Unreadable(C, C, "HangupRequest")),
+    ("HangupRequest", {**CALLER, "Cause": "9" * 19}, Unreadable(C, C, "HangupRequest")),
+    ("HangupRequest", {**CALLER, "Cause": "128"}, Unreadable(C, C, "HangupRequest")),
+    ("HangupRequest", {**CALLER, "Cause": "16", "TechCause": "x"}, Unreadable(C, C, "HangupRequest")),
+    ("HangupRequest", {"Uniqueid": C, "Cause": "-1"}, None),  # of no call
     ("SoftHangupRequest", {**CALLER, "Cause": "1"}, of(SoftHangupRequested(AT, C, 1))),
-    ("SoftHangupRequest", CALLER, of(SoftHangupRequested(AT, C, 0))),
+    ("SoftHangupRequest", CALLER, Unreadable(C, C, "SoftHangupRequest")),
     ("Hangup", {**CALLER, "Cause": "0"}, of(LegEnded(AT, C, 0))),
+    ("Hangup", CALLER, Unreadable(C, C, "Hangup")),
+    ("Hangup", {**CALLER, "Cause": "200"}, Unreadable(C, C, "Hangup")),
     ("Hangup", {"Uniqueid": C}, None),
     ("QueueCallerJoin", {**CALLER, "Queue": "support"}, of(QueueJoined(AT, C, "support"))),
     ("QueueCallerLeave", {**CALLER, "Queue": "support"}, of(QueueLeft(AT, C, "support"))),
@@ -95,10 +117,33 @@ ROWS: list[tuple[str, dict[str, str], Translated | None]] = [
     ("DialEnd", {**CALLERS_AGENT, "DialStatus": "NOANSWER"}, of(AgentGaveUp(AT, A))),
     ("DialEnd", {**ATTEMPT, "DialStatus": "BUSY"}, DialOutcome(A, "BUSY", AT)),
     ("BridgeEnter", {**CALLER, "BridgeUniqueid": "b"}, of(BridgeEntered(AT, C, "b"))),
+    ("BridgeEnter", {**CALLER, "BridgeUniqueid": "lot", "BridgeTechnology": "holding_bridge"}, None),
     ("BridgeLeave", {**CALLER, "BridgeUniqueid": "b"}, of(BridgeLeft(AT, C, "b"))),
     ("Hold", CALLER, of(Held(AT, C))),
     ("Unhold", CALLER, of(Unheld(AT, C))),
+    ("LocalBridge", HALVES, of(LegsJoined(AT, ONE, TWO))),
+    ("BlindTransfer", {**TRANSFER, "Result": "Success"}, of(HandedOver(AT, A))),
+    ("BlindTransfer", {**TRANSFER, "Result": "Not Permitted"}, None),
+    ("BlindTransfer", TRANSFER, None),
+    ("AttendedTransfer", {**ATTENDED, "Result": "Success"}, of(HandedOver(AT, A))),
+    ("AttendedTransfer", {**ATTENDED, "Result": "Fail"}, None),
+    ("ParkedCall", PARKEE, of(Parked(AT, C))),
+    ("UnParkedCall", PARKEE, of(Unparked(AT, C))),
+    ("ParkedCallTimeOut", PARKEE, of(Unparked(AT, C))),
+    ("ParkedCallGiveUp", PARKEE, of(Unparked(AT, C))),
+    ("ParkedCall", {"ParkeeLinkedid": C}, None),
     ("RTCPSent", {**CALLER, "Report0HighestSequence": "250"}, of(MediaReported(AT, C, 250))),
+    (
+        "RTCPSent",
+        {
+            **CALLER,
+            "Report0HighestSequence": "5",
+            "Report0SequenceNumberCycles": "2",
+            "Report0SourceSSRC": "0x1b2c3d4e",
+        },
+        of(MediaReported(AT, C, (2 << 16) + 5, "0x1b2c3d4e")),
+    ),
+    ("RTCPSent", {**CALLER, "Report0HighestSequence": "x"}, None),
     ("RTCPSent", CALLER, None),  # a report about nothing received
     ("Newstate", {**CALLER, "ChannelState": "5"}, LegState(C, 5, AT)),
     ("Newstate", {**CALLER, "ChannelState": ""}, None),
@@ -149,7 +194,9 @@ def test_said_in_our_words(name: str, fields: dict[str, str], expected: Translat
 
 
 def test_every_wanted_event_is_understood_above_and_nothing_else_is() -> None:
-    assert {name for name, _, expected in ROWS if expected is not None} == WANTED
+    assert {
+        name for name, _, expected in ROWS if expected is not None and not isinstance(expected, Unreadable)
+    } == WANTED
 
 
 def test_the_pbx_side_filter_lets_exactly_these_through() -> None:
@@ -165,6 +212,15 @@ def test_any_missing_field_says_nothing_or_less_but_never_raises(name: str) -> N
         for missing in fields if row == name else ():
             translate(said(name, {k: v for k, v in fields.items() if k != missing}))
     assert isinstance(translate(said(name, {})), EveryCall | None)
+
+
+@pytest.mark.parametrize("name", ["Hangup", "HangupRequest", "SoftHangupRequest"])
+@pytest.mark.parametrize("stamp", ["1", "-1", "1e300", "nan", "inf", "4102444800"])
+def test_a_hang_up_at_no_time_is_unreadable(name: str, stamp: str) -> None:
+    """The call that it ends must not be judged from what is left."""
+    event = said(name, {**CALLER, "Cause": "16"})
+    fields = {**event.fields, "Timestamp": stamp}
+    assert translate(AmiEvent(name, fields, float(stamp))) == Unreadable(C, C, name)
 
 
 FIELDS = sorted({key for _, fields, _ in ROWS for key in fields})
@@ -204,7 +260,8 @@ def test_nor_does_one_that_he_ended_properly() -> None:
     assert translate(parse_event(with_class, arrived=AT / 1000)) is None
     snapshot = b"ChannelState: 6\r\nContext: oddzwon-arrived\r\nPriority: 1\r\n"
     genuine = b"Event: Hangup\r\nPrivilege: call,all\r\n" + snapshot + b"Uniqueid: pbx-1795290709.55\r\nLinkedid: 1"
-    assert OfCall("1", LegEnded(AT, "pbx-1795290709.55", None)) == translate(parse_event(genuine, arrived=AT / 1000))
+    ended = OfCall("1", LegEnded(AT, "pbx-1795290709.55", 16))
+    assert ended == translate(parse_event(genuine + b"\r\nCause: 16", arrived=AT / 1000))
 
 
 def test_a_header_twice_says_nothing() -> None:
@@ -215,7 +272,7 @@ def test_a_header_twice_says_nothing() -> None:
 # --- recorded ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES + ENDINGS)
 def test_recorded_events_are_understood(name: str) -> None:
     """What the real Asterisk says is never passed over by mistake; what is passed over is named here."""
     silent = {
@@ -225,7 +282,8 @@ def test_recorded_events_are_understood(name: str) -> None:
         "RTCPSent",  # before anything was received
     }
     for event in events(name):
-        if name != "forged-event":
+        in_the_lot = event.fields.get("BridgeTechnology") == "holding_bridge"
+        if name != "forged-event" and not in_the_lot:
             assert translate(event) is not None or event.name in silent, event.fields
 
 

@@ -19,19 +19,23 @@ from oddzwon.domain.events import (
     BridgeEntered,
     BridgeLeft,
     CallEvent,
+    HandedOver,
     HandlerRan,
     HangupRequested,
     Held,
     Instant,
     LegEnded,
     LegId,
+    LegsJoined,
     MediaReported,
+    Parked,
     QueueJoined,
     QueueLeft,
     Role,
     ShuttingDown,
     SoftHangupRequested,
     Unheld,
+    Unparked,
 )
 
 
@@ -119,6 +123,15 @@ class StoodIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An event that bears on the ending of the leg's call holds what Asterisk never says. ``event`` is its name."""
+
+    linked: str
+    leg: LegId
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
 class EveryCall:
     """A fact about every open call."""
 
@@ -135,6 +148,7 @@ Translated: TypeAlias = (
     | KeyHeard
     | FeatureUsed
     | StoodIn
+    | Unreadable
     | EveryCall
 )
 
@@ -147,9 +161,12 @@ def translate(event: AmiEvent) -> Translated | None:
     try:
         return handler(event.fields, _instant(event.at))
     except (KeyError, ValueError, OverflowError):
-        return None
+        known = {"Linkedid", "Uniqueid"} <= event.fields.keys() and event.name in _OF_THE_END
+        return Unreadable(event.fields["Linkedid"], event.fields["Uniqueid"], event.name) if known else None
 
 
+_OF_THE_END: Final = frozenset({"HangupRequest", "SoftHangupRequest", "Hangup"})
+"""Events without which the verdict would rest on what is left."""
 _MAY_REPEAT: Final = frozenset({"ChanVariable", "DestChanVariable", "Variable"})
 
 
@@ -164,9 +181,12 @@ def _genuine(event: AmiEvent) -> bool:
         list(fields)[1:2] == ["Privilege"]
         and fields["Privilege"].endswith(",all")
         and event.repeated.keys() <= _MAY_REPEAT
-        and ("Linkedid" not in fields or {"ChannelState", "Context", "Priority"} <= fields.keys())
-        and ("DestLinkedid" not in fields or {"DestChannelState", "DestContext"} <= fields.keys())
+        and all(_in_a_snapshot(name.removesuffix("Linkedid"), fields) for name in fields if name.endswith("Linkedid"))
     )
+
+
+def _in_a_snapshot(prefix: str, fields: Mapping[str, str]) -> bool:
+    return {f"{prefix}ChannelState", f"{prefix}Context", f"{prefix}Priority"} <= fields.keys()
 
 
 def _instant(at: float) -> Instant:
@@ -193,6 +213,14 @@ def _needed(value: str | None) -> int:
     return number
 
 
+def _cause(value: str | None) -> int | None:
+    """A Q.850 cause (7 bits: ITU-T Q.850, section 2.2.5)."""
+    cause = _number(value)
+    if cause is not None and cause > 127:
+        raise ValueError(value)
+    return cause
+
+
 _F: TypeAlias = Mapping[str, str]
 
 
@@ -201,15 +229,15 @@ def _of(f: _F, event: CallEvent) -> OfCall:
 
 
 def _hangup_request(f: _F, at: Instant) -> OfCall:
-    return _of(f, HangupRequested(at, f["Uniqueid"], _number(f.get("Cause")), _number(f.get("TechCause"))))
+    return _of(f, HangupRequested(at, f["Uniqueid"], _cause(f.get("Cause")), _number(f.get("TechCause"))))
 
 
 def _soft_hangup(f: _F, at: Instant) -> OfCall:
-    return _of(f, SoftHangupRequested(at, f["Uniqueid"], _number(f.get("Cause")) or 0))
+    return _of(f, SoftHangupRequested(at, f["Uniqueid"], _needed(f.get("Cause"))))
 
 
 def _hangup(f: _F, at: Instant) -> OfCall:
-    return _of(f, LegEnded(at, f["Uniqueid"], _number(f.get("Cause"))))
+    return _of(f, LegEnded(at, f["Uniqueid"], _cause(str(_needed(f.get("Cause"))))))
 
 
 def _queue_join(f: _F, at: Instant) -> OfCall:
@@ -244,7 +272,9 @@ def _dial_end(f: _F, at: Instant) -> OfCall | DialOutcome | None:
     return OfCall(f["Linkedid"], AgentGaveUp(at, leg))
 
 
-def _bridge_enter(f: _F, at: Instant) -> OfCall:
+def _bridge_enter(f: _F, at: Instant) -> OfCall | None:
+    if f.get("BridgeTechnology") == "holding_bridge":
+        return None  # a parking lot: everybody who waits in it is in one bridge, and nobody hears anybody
     return _of(f, BridgeEntered(at, f["Uniqueid"], f["BridgeUniqueid"]))
 
 
@@ -261,7 +291,34 @@ def _unhold(f: _F, at: Instant) -> OfCall:
 
 
 def _rtcp_sent(f: _F, at: Instant) -> OfCall:
-    return _of(f, MediaReported(at, f["Uniqueid"], _needed(f.get("Report0HighestSequence"))))
+    cycles = _number(f.get("Report0SequenceNumberCycles")) or 0
+    sequence = (cycles << 16) + _needed(f.get("Report0HighestSequence"))
+    return _of(f, MediaReported(at, f["Uniqueid"], sequence, f.get("Report0SourceSSRC", "")[:10]))
+
+
+def _local_bridge(f: _F, at: Instant) -> OfCall:
+    return OfCall(f["LocalOneLinkedid"], LegsJoined(at, f["LocalOneUniqueid"], f["LocalTwoUniqueid"]))
+
+
+def _blind_transfer(f: _F, at: Instant) -> OfCall | None:
+    if f["Result"] != "Success":
+        return None
+    return OfCall(f["TransfererLinkedid"], HandedOver(at, f["TransfererUniqueid"]))
+
+
+def _attended_transfer(f: _F, at: Instant) -> OfCall | None:
+    if f["Result"] != "Success":
+        return None
+    # the transferer's other leg talks with whom the call goes to: it is not in the caller's call
+    return OfCall(f["OrigTransfererLinkedid"], HandedOver(at, f["OrigTransfererUniqueid"]))
+
+
+def _parked(f: _F, at: Instant) -> OfCall:
+    return OfCall(f["ParkeeLinkedid"], Parked(at, f["ParkeeUniqueid"]))
+
+
+def _unparked(f: _F, at: Instant) -> OfCall:
+    return OfCall(f["ParkeeLinkedid"], Unparked(at, f["ParkeeUniqueid"]))
 
 
 def _new_state(f: _F, at: Instant) -> LegState:
@@ -295,7 +352,8 @@ def _user_event(f: _F, at: Instant) -> Translated | None:
         return Arrival(f["Linkedid"], f["Uniqueid"], f.get("Did", ""), at)
     if name == variables.EVENT_LEG:
         role = Role(f["Role"])
-        return _of(f, HandlerRan(at, f["Uniqueid"], role, _number(f.get("Cause")), f.get("Source", "")))
+        received = _number(f.get("RxCount"))
+        return _of(f, HandlerRan(at, f["Uniqueid"], role, _number(f.get("Cause")), f.get("Source", ""), received))
     if name == variables.EVENT_FEATURE:
         return FeatureUsed(f["Linkedid"], f["Uniqueid"], f["Feature"], at)
     if name == variables.EVENT_STAND_IN:
@@ -318,6 +376,13 @@ _HANDLERS: Final[Mapping[str, Callable[[Mapping[str, str], Instant], Translated 
         "BridgeLeave": _bridge_leave,
         "Hold": _hold,
         "Unhold": _unhold,
+        "LocalBridge": _local_bridge,
+        "BlindTransfer": _blind_transfer,
+        "AttendedTransfer": _attended_transfer,
+        "ParkedCall": _parked,
+        "UnParkedCall": _unparked,
+        "ParkedCallTimeOut": _unparked,
+        "ParkedCallGiveUp": _unparked,
         "RTCPSent": _rtcp_sent,
         "Newstate": _new_state,
         "OriginateResponse": _originate_response,

@@ -9,13 +9,25 @@ from dataclasses import dataclass, field
 
 from oddzwon.callflow.switchboard import Choice, Line
 from oddzwon.domain.call import Call, CallCommand, Phase, SettleDue, advance
-from oddzwon.domain.events import CallEvent, Direction, Instant, LegId, WeHungUp
+from oddzwon.domain.events import (
+    BridgeEntered,
+    BridgeLeft,
+    CallEvent,
+    Direction,
+    Instant,
+    LegEnded,
+    LegId,
+    LegsJoined,
+    WeHungUp,
+)
 from oddzwon.domain.notice import NoticeReceipt
 from oddzwon.domain.number import NotANumber, Number, Presentation
 from oddzwon.log.records import Drop, Party
 
 KEYS_KEPT = 20
 """Keys pressed ahead that are kept for a call; who hammers the keypad gets the newest."""
+ELSEWHERE_KEPT = 1_000
+"""Legs in bridges of the PBX that are no call's of ours, so far; each may yet be joined by a caller."""
 
 
 @dataclass(slots=True, eq=False)
@@ -71,56 +83,111 @@ class LiveCall:
 
 
 class Calls:
-    """Every call under way, found by its Linkedid or by any of its legs."""
+    """Every call under way, found by any of its legs, or by its Linkedid."""
 
     def __init__(self) -> None:
-        self._by_linked: dict[str, LiveCall] = {}
-        self._by_leg: dict[LegId, LiveCall] = {}
+        self._by_caller: dict[LegId, LiveCall] = {}
+        self._by_other: dict[LegId, LiveCall] = {}
+        self._by_bridge: dict[str, LiveCall] = {}
+        self._by_linked: dict[str, list[LiveCall]] = {}
+        self._elsewhere: dict[LegId, BridgeEntered] = {}
 
     def __iter__(self) -> Iterator[LiveCall]:
-        return iter(tuple(self._by_linked.values()))
+        return iter(tuple(self._by_caller.values()))
 
     def __len__(self) -> int:
-        return len(self._by_linked)
+        return len(self._by_caller)
 
     def receive(self, linked: str, leg: LegId, at: Instant, direction: Direction, did: str | None) -> LiveCall:
         """The call with this caller leg; made if neither flow nor watch has seen it yet."""
-        live = self._by_leg.get(leg)
+        live = self._by_caller.get(leg)
         if live is None:
             live = LiveCall(linked, Call(leg=leg, direction=direction, started_at=at, did=did))
-            self._by_linked[linked] = live
-            self._by_leg[leg] = live
+            self.adopt(live)
         return live
 
     def adopt(self, live: LiveCall) -> None:
-        """Follow a call that began under an earlier life of the service."""
-        self._by_linked[live.linked] = live
-        self._by_leg[live.call.leg] = live
+        """Follow a call, also one that began under an earlier life of the service."""
+        self._by_caller[live.call.leg] = live
+        self._by_linked.setdefault(live.linked, []).append(live)
 
-    def find(self, linked: str, leg: LegId) -> LiveCall | None:
-        """The call that a leg belongs to: by the leg itself where it is known, else by its Linkedid."""
-        return self._by_leg.get(leg) or self._by_linked.get(linked)
+    def find(self, linked: str, event: CallEvent) -> LiveCall | None:
+        """The call that the event tells of: by its leg where that is known, else by its bridge, else by its Linkedid.
+
+        A transfer may give a leg another call's Linkedid, or bring one into the caller's bridge that had its own.
+        """
+        leg: LegId = getattr(event, "leg", "") or ""
+        live = self._by_caller.get(leg) or self._by_other.get(leg)
+        if live is None and isinstance(event, BridgeEntered):
+            live = self._by_bridge.get(event.bridge)
+        if live is None:
+            sharing = self._by_linked.get(linked, [])
+            live = sharing[0] if len(sharing) == 1 else None
+        if live is not None:
+            self._note(live, leg, event)
+        elif isinstance(event, BridgeEntered):
+            self._elsewhere[leg] = event
+            if len(self._elsewhere) > ELSEWHERE_KEPT:
+                del self._elsewhere[next(iter(self._elsewhere))]
+        elif isinstance(event, BridgeLeft | LegEnded):
+            self._elsewhere.pop(leg, None)
+        return live
+
+    def waiting_for(self, live: LiveCall, bridge: str) -> tuple[BridgeEntered, ...]:
+        """The legs that were in this bridge before the caller came: the one who fetches a parked call is first."""
+        found = tuple(event for event in self._elsewhere.values() if event.bridge == bridge)
+        for event in found:
+            del self._elsewhere[event.leg]
+            self._by_other[event.leg] = live
+        return found
+
+    def _note(self, live: LiveCall, leg: LegId, event: CallEvent) -> None:
+        """Remember the leg, and the caller's bridge, as this call's."""
+        if leg and leg != live.call.leg:
+            self._by_other[leg] = live
+        if isinstance(event, LegsJoined):
+            self._by_other[event.other] = live
+        if isinstance(event, BridgeEntered) and leg == live.call.leg:
+            self._by_bridge[event.bridge] = live
+
+    def entangled(self, linked: str, leg: LegId) -> tuple[LiveCall, ...]:
+        """The calls that a Linkedid joins on this leg, though each has a caller of its own; empty: none, as usual."""
+        sharing = self._by_linked.get(linked, [])
+        own = self._by_caller.get(leg)
+        if own is not None and own not in sharing:
+            return (own, *sharing) if sharing else ()
+        return tuple(sharing) if len(sharing) > 1 else ()
 
     def of_leg(self, leg: LegId) -> LiveCall | None:
         """The call whose caller leg this is."""
-        return self._by_leg.get(leg)
+        return self._by_caller.get(leg)
+
+    def with_leg(self, leg: LegId) -> LiveCall | None:
+        """The call that this leg, caller's or other, is known to belong to."""
+        return self._by_caller.get(leg) or self._by_other.get(leg)
 
     def before(self, at: Instant) -> tuple[LiveCall, ...]:
         """The calls that began before ``at``."""
-        return tuple(live for live in self._by_linked.values() if live.call.started_at < at)
+        return tuple(live for live in self._by_caller.values() if live.call.started_at < at)
 
     def ending_of(self, number_key: str) -> LiveCall | None:
         """A call of this number that has ended and is not judged yet."""
-        for live in self._by_linked.values():
+        for live in self._by_caller.values():
             if live.call.phase is not Phase.LIVE and live.party is not None and live.party.number_key == number_key:
                 return None if live.judged.is_set() else live
         return None
 
     def forget(self, live: LiveCall) -> None:
         """The call is settled and written."""
-        self._by_leg.pop(live.call.leg, None)
-        if self._by_linked.get(live.linked) is live:
-            del self._by_linked[live.linked]
+        self._by_caller.pop(live.call.leg, None)
+        sharing = self._by_linked.get(live.linked, [])
+        if live in sharing:
+            sharing.remove(live)
+        if not sharing:
+            self._by_linked.pop(live.linked, None)
+        for index in (self._by_other, self._by_bridge):
+            for key in [key for key, other in index.items() if other is live]:
+                del index[key]
 
     def hung_up_by_us(self, live: LiveCall, at: Instant, why: str) -> None:
         """Note that the service itself ends the call: Asterisk tells nobody who asked."""

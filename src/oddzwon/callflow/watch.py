@@ -23,16 +23,17 @@ from oddzwon.asterisk.translate import (
     OriginateAnswer,
     StoodIn,
     Translated,
+    Unreadable,
     translate,
 )
-from oddzwon.callflow import recording
+from oddzwon.callflow import attestation, recording
 from oddzwon.callflow.aftermath import after_call
 from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.switchboard import Switchboard
-from oddzwon.callflow.takeover import SWEEP_MS, reconcile, sweep, take_over
+from oddzwon.callflow.takeover import SWEEP_MS, look_into_spool, reconcile, sweep, take_over
 from oddzwon.domain.call import CallCommand, Connected, Judge, Phase, SettleDue, WaitToSettle
 from oddzwon.domain.callback_events import Answered, Bridged, Ringing
-from oddzwon.domain.events import CallEvent, Direction, HangupRequested, LegEnded, Stage
+from oddzwon.domain.events import BridgeEntered, CallEvent, Direction, HangupRequested, LegEnded, Oddity, Stage
 from oddzwon.log.errors import LogError
 
 _log = structlog.get_logger(__name__)
@@ -73,8 +74,9 @@ class Watch:
         for _ in range(_TRIES):
             if self._seen_before and await reconcile(board, self, notice):
                 break
-            if not self._seen_before and await take_over(board, self):
+            if not self._seen_before and await take_over(board, self, notice):
                 self._seen_before = True
+                await attestation.review(board)
                 break
         self.ready.set()
 
@@ -116,6 +118,11 @@ class Watch:
                 self._feature(fact)
             case StoodIn(linked=linked, leg=leg):
                 _log.warning("the dialplan stood in for the service", leg=leg)
+                self._board.spawn(look_into_spool(self._board, self), "spool")
+            case Unreadable(linked=linked, leg=leg, event=name):
+                live = self._board.calls.with_leg(leg)
+                if live is not None:
+                    self.odd(live, f"a {name} could not be read")
             case EveryCall(event=event):
                 for live in self._board.calls:
                     self.deliver(live, event)
@@ -128,9 +135,21 @@ class Watch:
                 run.causes(event.cause, event.tech_cause)
             elif isinstance(event, LegEnded):
                 run.channel_gone(event.at, event.cause)
-        live = self._board.calls.find(linked, leg)
-        if live is not None:
-            self.deliver(live, event)
+        for entangled in self._board.calls.entangled(linked, leg):
+            self.odd(entangled, "its Linkedid joins two calls")
+        live = self._board.calls.find(linked, event)
+        if live is None:
+            return
+        if isinstance(event, BridgeEntered) and leg == live.call.leg:
+            for waiting in self._board.calls.waiting_for(live, event.bridge):
+                self.deliver(live, waiting)
+        self.deliver(live, event)
+
+    def odd(self, live: LiveCall, what: str) -> None:
+        """Note, once, that something about the call cannot be: nothing is certain of it any more."""
+        if not any(isinstance(known, Oddity) and known.what == what for known in live.call.journal):
+            _log.warning("odd call", call=live.id, what=what)
+            self.deliver(live, Oddity(self._board.now(), None, what))
 
     def deliver(self, live: LiveCall, event: CallEvent | SettleDue) -> None:
         """Take the event into the call, and do what follows from it."""
@@ -175,7 +194,7 @@ class Watch:
             self._board.alarms.raise_("log-unwritable", str(error))
 
     def _feature(self, used: FeatureUsed) -> None:
-        live = self._board.calls.find(used.linked, used.leg)
+        live = self._board.calls.with_leg(used.leg)
         if live is None:
             return
         if used.feature == "objection":
@@ -183,6 +202,9 @@ class Watch:
         elif used.feature == "pause" and used.leg != live.call.leg:
             # not by the caller: he must not switch on again what the agent has paused
             work = recording.pause_or_resume(self._board, live)
+        elif used.feature == "attest" and used.leg != live.call.leg:
+            agent = live.call.agents.get(used.leg)
+            work = attestation.in_the_call(self._board, live, agent.agent if agent else used.leg, used.at)
         else:
             return
         self._board.spawn(work, f"feature-{used.feature}-{live.call.leg}")

@@ -20,11 +20,11 @@ from oddzwon.domain.events import (
     BridgeLeft,
     CallEvent,
     Direction,
+    HandedOver,
     HangupRequested,
     Instant,
     LegEnded,
     LegId,
-    MediaReported,
     PbxRestarted,
     QueueJoined,
     ShuttingDown,
@@ -34,12 +34,10 @@ from oddzwon.domain.events import (
     WeHungUp,
 )
 from oddzwon.domain.hangup_cause import SoftHangup
+from oddzwon.domain.journal import Journal, remember
 
 SETTLE_MS: Final = 1_000
 """Longest wait, after the caller's leg is gone, for what the other legs still have to say."""
-
-JOURNAL_LIMIT: Final = 400
-"""A journal longer than this keeps its newest events: no peer can make one call eat the memory."""
 
 
 class Phase(StrEnum):
@@ -62,7 +60,8 @@ class AgentLeg:
 class Call:
     """One caller's call with every leg that belongs to it.
 
-    ``leg`` is the caller's own channel, ``agent`` the interface he talked with last.
+    ``leg`` is the caller's own channel, ``agent`` the interface he talked with last. ``beside`` are the legs that were
+    with him in a bridge, whoever brought them there: the call has not settled before they had their last word.
     """
 
     leg: LegId
@@ -77,7 +76,12 @@ class Call:
     ended_at: Instant | None = None
     agents: Mapping[LegId, AgentLeg] = field(default_factory=lambda: MappingProxyType({}))
     bridges: Mapping[LegId, str] = field(default_factory=lambda: MappingProxyType({}))
+    beside: frozenset[LegId] = frozenset()
     journal: tuple[CallEvent, ...] = ()
+
+    def as_journal(self) -> Journal:
+        """All that the verdict on the call's ending is made from."""
+        return Journal(self.leg, self.started_at, self.ended_at, self.journal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,35 +123,16 @@ def advance(call: Call, event: CallEvent | SettleDue) -> Step:
         return call, ()
     if isinstance(event, SettleDue):
         return _settle(call) if call.phase is Phase.SETTLING else (call, ())
-    if not isinstance(event, MediaReported) and event in call.journal:
+    before = call.journal
+    call = replace(call, journal=remember(before, event))
+    if call.journal is before:
         return call, ()  # a repeated event says nothing new
-    call = replace(call, journal=_remember(call.journal, event))
     step = _STEPS.get(type(event))
     call, commands = step(call, event) if step else (call, ())
-    if call.phase is Phase.SETTLING and not call.agents:
+    if call.phase is Phase.SETTLING and not call.agents and not call.beside:
         settled, more = _settle(call)
         return settled, commands + more
     return call, commands
-
-
-def _remember(journal: tuple[CallEvent, ...], event: CallEvent) -> tuple[CallEvent, ...]:
-    """The journal with the event; a run of media reports that say the same keeps its first and its last."""
-    if isinstance(event, MediaReported):
-        mine = [i for i, e in enumerate(journal) if isinstance(e, MediaReported) and e.leg == event.leg][-3:]
-        if len(mine) == 3:
-            first, second, third = (_sequence(journal[i]) for i in mine)
-            if (first != second) == (second != third) == (third != event.sequence):
-                journal = journal[: mine[-1]] + journal[mine[-1] + 1 :]
-    journal = (*journal, event)
-    if len(journal) <= JOURNAL_LIMIT:
-        return journal
-    # a leg with comfort noise reports for hours; whom the caller was bridged with must not be forgotten for it
-    oldest = next((i for i, e in enumerate(journal) if isinstance(e, MediaReported)), 0)
-    return journal[:oldest] + journal[oldest + 1 :]
-
-
-def _sequence(event: CallEvent) -> int | None:
-    return event.sequence if isinstance(event, MediaReported) else None
 
 
 def _settle(call: Call) -> Step:
@@ -213,9 +198,10 @@ def _ending(call: Call) -> bool:
 
 def _bridge_entered(call: Call, event: BridgeEntered) -> Step:
     bridges = {**call.bridges, event.leg: event.bridge}
-    call = replace(call, bridges=MappingProxyType(bridges))
     mine = bridges.get(call.leg)
     partners = [leg for leg, bridge in bridges.items() if bridge == mine and leg != call.leg]
+    beside = call.beside if mine is None else call.beside | {*partners}
+    call = replace(call, bridges=MappingProxyType(bridges), beside=beside)
     if mine is None or not partners or call.phase is not Phase.LIVE:
         return call, ()
     known = call.agents.get(partners[-1])
@@ -226,12 +212,20 @@ def _bridge_entered(call: Call, event: BridgeEntered) -> Step:
 
 def _bridge_left(call: Call, event: BridgeLeft) -> Step:
     bridges = {k: v for k, v in call.bridges.items() if k != event.leg}
-    return replace(call, bridges=MappingProxyType(bridges)), ()
+    call = replace(call, bridges=MappingProxyType(bridges))
+    talks_on = event.leg != call.leg and any(
+        where == event.bridge for leg, where in bridges.items() if leg != call.leg and call.leg in bridges
+    )
+    return (replace(call, beside=call.beside - {event.leg}) if talks_on else call), ()
+
+
+def _handed_over(call: Call, event: HandedOver) -> Step:
+    return replace(call, beside=call.beside - {event.leg}), ()
 
 
 def _leg_ended(call: Call, event: LegEnded) -> Step:
     if event.leg != call.leg:
-        return _without_agent(call, event.leg), ()
+        return _without_agent(replace(call, beside=call.beside - {event.leg}), event.leg), ()
     if call.phase is Phase.SETTLING:
         return call, ()
     return replace(call, phase=Phase.SETTLING, ended_at=event.at), (WaitToSettle(SETTLE_MS),)
@@ -240,7 +234,8 @@ def _leg_ended(call: Call, event: LegEnded) -> Step:
 def _pbx_restarted(call: Call, event: PbxRestarted) -> Step:
     # nothing of this call lives on, and nobody is left to report more; it ended when we lost sight of it
     ended_at = call.ended_at or max(call.started_at, event.at - event.gap_ms)
-    return replace(call, phase=Phase.SETTLING, ended_at=ended_at, agents=MappingProxyType({})), ()
+    gone = replace(call, agents=MappingProxyType({}), beside=frozenset())
+    return replace(gone, phase=Phase.SETTLING, ended_at=ended_at), ()
 
 
 _STEPS: Final[Mapping[type, Callable[[Call, Any], Step]]] = MappingProxyType(
@@ -252,6 +247,7 @@ _STEPS: Final[Mapping[type, Callable[[Call, Any], Step]]] = MappingProxyType(
         AgentGaveUp: _agent_gave_up,
         BridgeEntered: _bridge_entered,
         BridgeLeft: _bridge_left,
+        HandedOver: _handed_over,
         LegEnded: _leg_ended,
         PbxRestarted: _pbx_restarted,
     }

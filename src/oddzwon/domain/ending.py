@@ -1,66 +1,49 @@
-"""Who ended the call, was it a fault, and how sure are we: a pure function of the call's journal.
+"""Who ended the call, was it a fault, and how sure are we: a pure function of the call's journal and the rule table.
 
-The rules are the rows of the table in the design's *What Asterisk really says*, section 1: the first evidence on the
-caller's leg, or on the leg of the agent he was talking with, tells who began; what comes later is its echo (a bridge
-copies the cause to the other leg, queue events look alike whoever ended the call). An ending that no row covers is
-``unknown``, and unknown is never a fault.
+The first evidence on the caller's leg, or on the leg of whoever he was connected with, tells who began; what comes
+later is its echo (a bridge copies the cause to the other leg, queue events look alike whoever ended the call). Media
+and the agent's word are weighed against it; what speaks against the verdict is kept beside what speaks for it. An
+ending that no row covers is ``unknown``, and unknown is never a fault.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from typing import Final
 
-from oddzwon.domain.call import Call
+from oddzwon.domain.disorder import disorder
+from oddzwon.domain.ending_rules import RULES, Party, Verdict, is_echo, rule
 from oddzwon.domain.events import (
+    Attested,
     BridgeEntered,
-    BridgeLeft,
     CallEvent,
-    HandlerRan,
+    Fault,
+    HangupRecorded,
     HangupRequested,
-    Held,
     Instant,
     LegEnded,
     LegId,
-    MediaReported,
     OutOfSight,
-    PbxRestarted,
+    Parked,
     QueueJoined,
     Role,
-    ShuttingDown,
-    SoftHangupRequested,
-    Unheld,
-    WeHungUp,
+    StageReached,
+    Unparked,
 )
-from oddzwon.domain.hangup_cause import (
-    Q850,
-    Confidence,
-    SoftHangup,
-    fault_confidence,
-    is_plain,
-)
+from oddzwon.domain.hangup_cause import Confidence
+from oddzwon.domain.journal import Journal
+from oddzwon.domain.media import ENOUGH_REPORTS, Standstill, Stream, standstill
+from oddzwon.domain.scene import Scene
 
-RULES: Final = "2026-11-1"
-"""Version of the rule table: written beside every verdict, changed with every rule."""
+__all__ = ["CONSEQUENCE_MS", "RULES", "Ending", "Evidence", "Party", "judge"]
 
-
-class Party(StrEnum):
-    """Who ended the call."""
-
-    CALLER = "caller"
-    AGENT = "agent"
-    CARRIER = "carrier"
-    NETWORK = "network"
-    SYSTEM = "system"
-    PBX = "pbx"
-    UNKNOWN = "unknown"
+CONSEQUENCE_MS: Final = 2_000
+"""A caller who is still there so long after the other leg's end was not ended by it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One fact that bears on the ending, in words without personal data."""
+    """One fact that bears on the ending, in words without personal data. ``leg`` None: the whole call's."""
 
     fact: str
     leg: Role | None
@@ -69,184 +52,230 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The verdict on an ended call. ``technical`` None: not known. ``lost_at``: last inbound media of the caller's
-    leg where it stood still before the end, else the hang-up; legal windows count from it."""
+    """The verdict on an ended call. ``technical`` None: not known.
+
+    ``evidence`` is what decided, first of all, and what agrees with it; ``against`` what speaks against the verdict.
+    ``lost_at``: last inbound media of the caller's leg where it stood still before the end, else the hang-up; legal
+    windows count from it.
+    """
 
     party: Party
     technical: bool | None
     confidence: Confidence | None
     evidence: tuple[Evidence, ...]
     lost_at: Instant
+    against: tuple[Evidence, ...] = ()
     rules: str = RULES
 
 
 @dataclass(frozen=True, slots=True)
-class _Verdict:
-    """What one row of the table says, before time and media are added."""
+class _Finding:
+    """A verdict of the table's on one event. ``index`` is the event's place in the journal, ``leg`` whose it is."""
 
-    party: Party
-    technical: bool | None
-    confidence: Confidence | None
-    fact: str
+    verdict: Verdict
+    role: Role | None
+    at: Instant
+    index: int
+    leg: LegId | None
+
+    @property
+    def evidence(self) -> Evidence:
+        return Evidence(self.verdict.fact, self.role, self.at)
 
 
-def judge(call: Call) -> Ending:
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """The verdict as it stands, with what was weighed so far."""
+
+    verdict: Verdict
+    evidence: tuple[Evidence, ...]
+    against: tuple[Evidence, ...] = ()
+
+    def overruled(self, verdict: Verdict, why: Evidence) -> _Case:
+        """Another verdict, for a reason that outweighs what spoke for the old one."""
+        return _Case(verdict, (why,), (*self.evidence, *self.against))
+
+
+def judge(journal: Journal) -> Ending:
     """The ending of a call that has settled; raises nothing, whatever the journal holds."""
-    ended_at = call.ended_at if call.ended_at is not None else call.started_at
-    evidence: list[Evidence] = []
-    verdict: _Verdict | None = None
-    partner: LegId | None = None
-    bridges: dict[LegId, str] = {}
-    blind: OutOfSight | None = None
-    for index, event in enumerate(call.journal):
-        partner = _partner(call.leg, partner, bridges, event)
-        if isinstance(event, OutOfSight):
-            blind = event
-        role = _role(call.leg, partner, event)
-        found = _rule(event, role, call.journal[index:])
-        if found is None or (verdict is not None and _is_echo(event)):
+    ended_at = journal.ended_at if journal.ended_at is not None else journal.started_at
+    first, later = _findings(journal)
+    case = _first_evidence(journal, ended_at, first, later)
+    odd = tuple(Evidence(fault.what, None, fault.at) for fault in disorder(journal))
+    if odd:
+        unknown = Verdict(Party.UNKNOWN, None, None, "the journal is in disorder")
+        case = _Case(unknown, odd, (*case.evidence, *case.against))
+    elif first is not None:
+        case = _with_media(journal, first, case)
+    case = _with_the_agents_word(journal, case, heard=not odd)
+    verdict = case.verdict
+    lost_at, evidence = ended_at, case.evidence
+    silence = standstill(journal.leg, journal.events) if verdict.technical else None
+    if silence is not None:
+        lost_at = min(ended_at, max(journal.started_at, silence.since))
+        evidence = (*evidence, Evidence("inbound RTP stood still from then", Role.CALLER, lost_at))
+    return Ending(verdict.party, verdict.technical, verdict.confidence, evidence, lost_at, case.against)
+
+
+def _findings(journal: Journal) -> tuple[_Finding | None, tuple[_Finding, ...]]:
+    """The evidence that came first in the ending that this call came to, and what came after it without being its echo.
+
+    What befell another leg before is no part of it if the caller went on: to a queue, to another bridge, or merely for
+    longer than a consequence takes.
+    """
+    scene = Scene(journal.leg)
+    first: _Finding | None = None
+    later: list[_Finding] = []
+    for index, event in enumerate(journal.events):
+        scene.take(event)
+        if first is not None and first.role is Role.AGENT and _goes_on(journal.leg, event):
+            first, later = None, []
+        leg: LegId | None = getattr(event, "leg", None)
+        role = scene.role(leg)
+        verdict = rule(event, role, journal.events[index:])
+        if verdict is None:
             continue
-        if verdict is None and blind is not None and isinstance(event, LegEnded):
-            # whoever began it did so while we could not see
-            evidence.append(Evidence(f"out of sight for {blind.gap_ms} ms", None, blind.at))
-            found = _Verdict(Party.UNKNOWN, None, None, "the leg was gone when we could see again")
-        evidence.append(Evidence(found.fact, role, event.at))
-        verdict = verdict or found
-    if verdict is None:
-        verdict = _Verdict(Party.UNKNOWN, None, None, "nothing told who ended it")
-        evidence.append(Evidence(verdict.fact, Role.CALLER, ended_at))
-    stood_still = media_stopped_at(call.leg, call.journal)
-    lost_at = ended_at
-    if stood_still is not None and verdict.party in (Party.NETWORK, Party.CARRIER, Party.PBX):
-        lost_at = min(ended_at, max(call.started_at, stood_still))
-        evidence.append(Evidence("inbound RTP stood still from then", Role.CALLER, lost_at))
-    return Ending(verdict.party, verdict.technical, verdict.confidence, tuple(evidence), lost_at)
+        finding = _Finding(verdict, role, event.at, index, leg)
+        if first is None:
+            first = finding
+        elif _outlived(first, finding, event):
+            first, later = finding, [first, *later]
+        elif not is_echo(event):
+            later.append(finding)
+    return first, tuple(later)
 
 
-def _is_echo(event: CallEvent) -> bool:
-    """Whether the event follows every ending, so that after the first evidence it adds nothing."""
+def _goes_on(caller: LegId, event: CallEvent) -> bool:
+    """Whether the event shows that the caller's call goes on."""
     match event:
-        case LegEnded():
-            return True
-        case SoftHangupRequested(flag=flag):
-            return not SoftHangup(flag) & (SoftHangup.DEV | SoftHangup.EXPLICIT | SoftHangup.SHUTDOWN)
+        case (
+            BridgeEntered(leg=leg) | QueueJoined(leg=leg) | Parked(leg=leg) | Unparked(leg=leg) | StageReached(leg=leg)
+        ):
+            return leg == caller
     return False
 
 
-def media_stopped_at(leg: LegId, journal: Sequence[CallEvent]) -> Instant | None:
-    """When the leg's inbound RTP was last seen to advance, if a later report shows that it stood still.
-
-    None: it went on to the end, there were too few reports, or the leg was on hold, where silence is no fault.
-    """
-    last: MediaReported | None = None
-    advanced_at: Instant | None = None
-    still = held = False
-    for event in journal:
-        match event:
-            case Held(leg=who) if who == leg:
-                held = True
-            case Unheld(leg=who) if who == leg:
-                held = False
-                last, still = None, False
-            case MediaReported(leg=who) if who == leg:
-                still = last is not None and event.sequence == last.sequence and not held
-                if last is None or event.sequence != last.sequence:
-                    advanced_at = event.at
-                last = event
-    return advanced_at if still else None
+def _outlived(first: _Finding, now: _Finding, event: CallEvent) -> bool:
+    """Whether the call lived on for too long after another leg's end for that to have ended it."""
+    if isinstance(event, LegEnded) and event.cause is None:
+        return False  # not Asterisk's word but ours: its time is when we looked
+    return first.role is Role.AGENT and now.leg != first.leg and now.at - first.at > CONSEQUENCE_MS
 
 
-def _partner(caller: LegId, partner: LegId | None, bridges: dict[LegId, str], event: CallEvent) -> LegId | None:
-    """The leg the caller talked with last, until he is queued anew. ``bridges`` is kept up to date in place."""
-    match event:
-        case BridgeEntered(leg=leg, bridge=bridge):
-            bridges[leg] = bridge
-            mine = bridges.get(caller)
-            others = [who for who, where in bridges.items() if where == mine and who != caller]
-            return others[-1] if mine is not None and others else partner
-        case BridgeLeft(leg=leg):
-            bridges.pop(leg, None)
-        case QueueJoined(leg=leg) if leg == caller:
-            return None
-    return partner
+def _first_evidence(journal: Journal, ended_at: Instant, first: _Finding | None, later: tuple[_Finding, ...]) -> _Case:
+    """The verdict by the table alone."""
+    if first is None:
+        nothing = Verdict(Party.UNKNOWN, None, None, "nothing told who ended it")
+        return _Case(nothing, (Evidence(nothing.fact, Role.CALLER, ended_at),))
+    if first.verdict.weak and (better := _unexplained(journal, first)) is not None:
+        return better
+    verdict = first.verdict
+    agree = tuple(f.evidence for f in later if f.verdict.technical is verdict.technical)
+    differ = tuple(f.evidence for f in later if f.verdict.technical is not verdict.technical)
+    return _Case(verdict, (first.evidence, *agree), differ)
 
 
-def _role(caller: LegId, partner: LegId | None, event: CallEvent) -> Role | None:
-    leg = getattr(event, "leg", None)
-    if leg == caller:
-        return Role.CALLER
-    return Role.AGENT if leg is not None and leg == partner else None
-
-
-def _rule(event: CallEvent, role: Role | None, rest: Sequence[CallEvent]) -> _Verdict | None:
-    """The row of the table that this event matches; None: it says nothing about who ended the call."""
-    match event:
-        case PbxRestarted():
-            return _Verdict(Party.PBX, True, Confidence.HIGH, "asterisk restarted")
-        case ShuttingDown():
-            return _Verdict(Party.PBX, True, Confidence.HIGH, "asterisk is shutting down")
-        case HangupRequested() if role is not None:
-            return _requested(event, role)
-        case SoftHangupRequested() if role is not None:
-            return _soft(event, role, rest)
-        case WeHungUp(why=why) if role is not None:
-            return _Verdict(Party.SYSTEM, False, Confidence.HIGH, f"we hung up: {why}")
-        case LegEnded() if role is Role.AGENT:
-            return _Verdict(Party.SYSTEM, False, Confidence.MEDIUM, "agent's leg ended without a request")
-        case LegEnded() if role is Role.CALLER:
-            return _Verdict(Party.SYSTEM, False, Confidence.MEDIUM, "caller's leg ended without a request")
+def _unexplained(journal: Journal, first: _Finding) -> _Case | None:
+    """A leg that is gone without a word: was it out of our sight, or did a leg hang up whose part we do not know?"""
+    event = journal.events[first.index]
+    before = journal.events[: first.index]
+    blind = [e for e in before if isinstance(e, OutOfSight)][-1:]
+    # whoever asked for it may have done so just before we could see again
+    just_back = any(first.at - e.at <= CONSEQUENCE_MS for e in blind)
+    if isinstance(event, LegEnded) and (event.cause is None or just_back):
+        unseen = Verdict(Party.UNKNOWN, None, None, "the leg was gone when we could see again")
+        gap = tuple(Evidence(f"out of sight for {e.gap_ms} ms", None, e.at) for e in blind)
+        return _Case(unseen, (*gap, Evidence(unseen.fact, first.role, first.at)))
+    known = {journal.leg, first.leg}
+    for stranger in before:
+        if isinstance(stranger, HangupRequested) and stranger.leg not in known:
+            if first.at - stranger.at > CONSEQUENCE_MS:
+                continue
+            told = Verdict(Party.UNKNOWN, None, None, "a leg hung up whose part in the call is not known")
+            return _Case(told, (Evidence(told.fact, None, stranger.at), first.evidence))
     return None
 
 
-_LEFT_OVER: Final = (
-    58,
-    488,
-)  # of a re-INVITE the peer had refused; it colours a later, plain BYE (measured, 22.10.1)
+# --- media -------------------------------------------------------------------------------------------------------
 
 
-def _requested(event: HangupRequested, role: Role) -> _Verdict:
-    """A hang-up that came from the leg's peer, or that its SIP dialog declared."""
-    cause, tech = event.cause, event.tech_cause
-    silent = Party.NETWORK if role is Role.CALLER else Party.AGENT
-    said = Party.CARRIER if role is Role.CALLER else Party.AGENT
-    person = Party.CALLER if role is Role.CALLER else Party.AGENT
-    words = "bye" + (f" cause={cause}" if cause else "") + (f" tech={tech}" if tech else "")
-    if (cause, tech) == _LEFT_OVER or (is_plain(cause) and tech is None):
-        return _Verdict(person, False, Confidence.HIGH, words)
-    if cause == Q850.NO_USER_RESPONSE and tech == 408:
-        return _Verdict(silent, True, Confidence.HIGH, "session refresh not answered cause=18 tech=408")
-    if cause == Q850.INTERWORKING and tech == 481:
-        return _Verdict(silent, True, Confidence.MEDIUM, "dialog lost cause=127 tech=481")
-    if cause == Q850.INTERWORKING and tech == 487:
-        return _Verdict(person, False, Confidence.HIGH, "cancelled before the answer cause=127 tech=487")
-    sure = fault_confidence(cause)
-    if sure is not None:
-        return _Verdict(said, True, sure, words)
-    return _Verdict(Party.UNKNOWN, None, None, words)
+def _with_media(journal: Journal, first: _Finding, case: _Case) -> _Case:
+    """An ordinary goodbye is none if the leg's media had stood still; whatever else stood still speaks against it."""
+    if not case.verdict.goodbye or first.leg is None:
+        return case
+    if isinstance(journal.events[first.index], HangupRecorded):
+        return case  # what his media did in between was not seen
+    before = journal.events[: first.index]
+    silence = standstill(first.leg, before)
+    if silence is not None:
+        return _after_silence(first, silence, case)
+    others = {e.leg for e in before if isinstance(e, BridgeEntered)} - {first.leg}
+    for leg in sorted(others):
+        silence = standstill(leg, before)
+        if silence is not None and silence.reports >= ENOUGH_REPORTS and silence.stream is Stream.STEADY:
+            words = f"the other side's inbound RTP had stood still for {_seconds(first, silence)}"
+            role = Role.CALLER if leg == journal.leg else Role.AGENT
+            case = replace(case, against=(*case.against, Evidence(words, role, silence.since)))
+    return case
 
 
-def _soft(event: SoftHangupRequested, role: Role, rest: Sequence[CallEvent]) -> _Verdict | None:
-    """A hang-up that Asterisk asked for itself; the number is a flag, not a Q.850 cause."""
-    flag = SoftHangup(event.flag)
-    leg_name = "caller's" if role is Role.CALLER else "agent's"
-    if SoftHangup.SHUTDOWN in flag:
-        return _Verdict(Party.PBX, True, Confidence.HIGH, "asterisk is shutting down")
-    if SoftHangup.DEV in flag:
-        if _rtp_timeout(event.leg, rest):
-            party = Party.NETWORK if role is Role.CALLER else Party.AGENT
-            return _Verdict(party, True, Confidence.HIGH, f"rtp_timeout on the {leg_name} leg")
-        return _Verdict(Party.UNKNOWN, None, None, f"device hang-up of the {leg_name} leg, not an rtp_timeout")
-    if SoftHangup.EXPLICIT in flag:
-        return _Verdict(Party.SYSTEM, False, Confidence.HIGH, f"the {leg_name} leg was hung up on purpose")
-    if SoftHangup.TIMEOUT in flag:
-        return _Verdict(Party.SYSTEM, False, Confidence.MEDIUM, f"absolute time-out of the {leg_name} leg")
-    if SoftHangup.APPUNLOAD in flag and role is Role.CALLER:
-        return _Verdict(Party.SYSTEM, False, Confidence.MEDIUM, "the dialplan ended the call")
-    return None  # an ASYNCGOTO moves a channel, and every agent's leg shows a 16 at its end
+def _after_silence(first: _Finding, silence: Standstill, case: _Case) -> _Case:
+    words = f"inbound RTP had stood still for {_seconds(first, silence)}"
+    if silence.stream is not Stream.STEADY:
+        why = "it had paused before" if silence.stream is Stream.BROKEN else "it was not seen for long enough before"
+        doubt = Evidence(f"{words}, but {why}", first.role, silence.since)
+        verdict = replace(case.verdict, confidence=Confidence.MEDIUM)
+        return replace(case, verdict=verdict, against=(*case.against, doubt))
+    sure = Confidence.MEDIUM if silence.reports >= ENOUGH_REPORTS else Confidence.LOW
+    party = Party.NETWORK if first.role is Role.CALLER else Party.AGENT
+    dead = Verdict(party, True, sure, f"{words} before the bye")
+    return _Case(dead, (Evidence(dead.fact, first.role, silence.since), *case.evidence), case.against)
 
 
-def _rtp_timeout(leg: LegId, rest: Sequence[CallEvent]) -> bool:
-    """Whether the leg then ended with cause 44 and no hang-up source, as only an rtp_timeout does."""
-    ends = [e for e in rest if isinstance(e, LegEnded) and e.leg == leg]
-    sources = [e.source for e in rest if isinstance(e, HandlerRan) and e.leg == leg]
-    return bool(ends) and ends[0].cause == Q850.REQUESTED_CHANNEL_UNAVAILABLE and not any(sources)
+def _seconds(first: _Finding, silence: Standstill) -> str:
+    return f"{(first.at - silence.since) / 1000:.1f} s"
+
+
+# --- the agent's word --------------------------------------------------------------------------------------------
+
+_AS_ATTESTED: Final = {
+    None: Party.UNKNOWN,
+    Fault.CALLER_LINE: Party.NETWORK,
+    Fault.AGENT_LINE: Party.AGENT,
+    Fault.PBX: Party.PBX,
+}
+
+
+def _with_the_agents_word(journal: Journal, case: _Case, *, heard: bool) -> _Case:
+    """The agent says that the call was cut off. His word raises confidence; against a goodbye it must name the fault.
+
+    ``heard`` is False where the journal is in disorder: nobody is called back on one, whatever anybody says.
+    """
+    said = [event for event in journal.events if isinstance(event, Attested)]
+    if not said:
+        return case
+    word = next((event for event in reversed(said) if event.fault is not None), said[-1])
+    fact = "the agent says that it was cut off" + (f": {word.fault.value}" if word.fault else "")
+    why = Evidence(f"{fact} ({word.door})", Role.AGENT, word.at)
+    party, verdict = _AS_ATTESTED[word.fault], case.verdict
+    if not heard:
+        return replace(case, against=(*case.against, why))
+    if verdict.technical:
+        return replace(case, verdict=replace(verdict, confidence=Confidence.HIGH), evidence=(*case.evidence, why))
+    if verdict.technical is None:
+        return case.overruled(Verdict(party, True, Confidence.HIGH, fact), why)
+    if word.fault is not None or not _contradicts(journal, case):
+        return case.overruled(Verdict(party, True, Confidence.MEDIUM, fact), why)
+    return replace(case, against=(*case.against, why))
+
+
+def _contradicts(journal: Journal, case: _Case) -> bool:
+    """Whether what ended the call was certain enough to stand against the agent's bare word.
+
+    A caller's goodbye is, unless his media gave reason to doubt it or it was only read in a record afterwards; an
+    agent's own hang-up and ours always are.
+    """
+    if not case.verdict.goodbye or case.verdict.party is not Party.CALLER:
+        return True
+    recorded = any(isinstance(e, HangupRecorded) and e.leg == journal.leg for e in journal.events)
+    return case.verdict.confidence is Confidence.HIGH and not recorded

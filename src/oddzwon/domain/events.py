@@ -43,6 +43,26 @@ class Role(StrEnum):
     AGENT = "agent"
 
 
+class HungUpBy(StrEnum):
+    """Whom a durable record names as the source of a leg's hang-up."""
+
+    ITSELF = "itself"
+    """The leg's own peer."""
+    ANOTHER = "another"
+    """Another leg: this one's end is an echo."""
+    DIALPLAN = "dialplan"
+    NOBODY = "nobody"
+    """No source was recorded, as with an rtp_timeout."""
+
+
+class Fault(StrEnum):
+    """What the agent says was at fault."""
+
+    CALLER_LINE = "caller-line"
+    AGENT_LINE = "agent-line"
+    PBX = "pbx"
+
+
 @dataclass(frozen=True, slots=True)
 class StageReached:
     """The call's flow went on to its next part."""
@@ -134,12 +154,14 @@ class Unheld:
 class MediaReported:
     """Asterisk reported by RTCP what it had received from the leg: the extended highest RTP sequence number.
 
-    An unchanged number between two reports means that inbound RTP stood still (RFC 3550 section 6.4.1).
+    An unchanged number between two reports means that inbound RTP stood still (RFC 3550 section 6.4.1). ``source`` is
+    the stream's SSRC: another one counts anew.
     """
 
     at: Instant
     leg: LegId
     sequence: int
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +188,17 @@ class SoftHangupRequested:
 
 @dataclass(frozen=True, slots=True)
 class HandlerRan:
-    """What the hang-up handler on the leg saw. ``source`` is ``CHANNEL(hangupsource)``, empty when unknown."""
+    """What the hang-up handler on the leg saw. ``source`` is ``CHANNEL(hangupsource)``, empty when unknown.
+
+    ``received`` counts the RTP packets that came in on the leg (``CHANNEL(rtcp,rxcount)``), None where it is not told.
+    """
 
     at: Instant
     leg: LegId
     role: Role
     cause: int | None
     source: str
+    received: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +242,77 @@ class OutOfSight:
     gap_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class LegsJoined:
+    """``leg`` and ``other`` are the two halves of one Local channel: who hears the one hears the other."""
+
+    at: Instant
+    leg: LegId
+    other: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """The leg has transferred the call (blind or attended) and leaves it: its own end is nobody's ending."""
+
+    at: Instant
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The leg waits in a parking lot."""
+
+    at: Instant
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class Unparked:
+    """The leg left the parking lot: fetched, timed out, or gone."""
+
+    at: Instant
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class HangupRecorded:
+    """A leg's hang-up as a durable record tells it afterwards, for want of the event itself.
+
+    ``record`` names it: ``cel`` or ``spool``. ``cause`` is Q.850; ``at`` the time that the record gives.
+    """
+
+    at: Instant
+    leg: LegId
+    cause: int | None
+    by: HungUpBy
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """The agent's word that the call was cut off. ``fault`` None: he did not say what was at fault.
+
+    ``door`` is how he said it: ``code`` (in the call), ``phone`` (dialled afterwards) or ``console`` (command line).
+    """
+
+    at: Instant
+    fault: Fault | None
+    door: str
+
+
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """Something about this call that Asterisk never says, or that could not be read: nothing is certain any more.
+
+    ``what`` is in words, without personal data and without anything that a peer chose.
+    """
+
+    at: Instant
+    leg: LegId | None
+    what: str
+
+
 CallEvent: TypeAlias = (
     StageReached
     | QueueJoined
@@ -236,6 +333,13 @@ CallEvent: TypeAlias = (
     | WeHungUp
     | PbxRestarted
     | OutOfSight
+    | LegsJoined
+    | HandedOver
+    | Parked
+    | Unparked
+    | HangupRecorded
+    | Attested
+    | Oddity
 )
 
 CALL_EVENTS: tuple[type, ...] = (
@@ -258,5 +362,12 @@ CALL_EVENTS: tuple[type, ...] = (
     WeHungUp,
     PbxRestarted,
     OutOfSight,
+    LegsJoined,
+    HandedOver,
+    Parked,
+    Unparked,
+    HangupRecorded,
+    Attested,
+    Oddity,
 )
 """Every kind of call event; a test holds it together with :data:`CallEvent`."""

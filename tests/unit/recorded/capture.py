@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from oddzwon.asterisk.ami_wire import AmiEvent, AmiSplitter, event_name, parse_event
-from oddzwon.asterisk.translate import WANTED, Arrival, OfCall, OriginateAnswer, Translated, translate
+from oddzwon.asterisk.translate import WANTED, Arrival, EveryCall, OfCall, OriginateAnswer, Translated, translate
 from oddzwon.callflow.calls import Calls, LiveCall
 from oddzwon.domain.call import Call, CallCommand, SettleDue
-from oddzwon.domain.events import CallEvent, Direction
+from oddzwon.domain.events import BridgeEntered, CallEvent, Direction
 
 FOLDER = Path(__file__).parent
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ami"))
+ENDINGS = sorted(f"endings/{path.stem}" for path in (FOLDER / "endings").glob("*.ami"))
+"""Recorded later, each to show how one call ends."""
 READ_BYTES = 1_000  # no multiple of anything: messages and their ends are split over reads
 
 
@@ -25,15 +27,27 @@ def messages(name: str) -> Iterator[bytes]:
         yield from splitter.feed(data[start : start + READ_BYTES])
 
 
-def events(name: str) -> list[AmiEvent]:
-    """The events that the service asks for, in order."""
+def events(name: str, said: Callable[[str], Iterator[bytes]] = messages) -> list[AmiEvent]:
+    """The events that the service asks for, in order; ``said`` gives the messages."""
     wanted = {word.encode() for word in WANTED}
-    return [parse_event(m, arrived=0.0) for m in messages(name) if event_name(m) in wanted]
+    return [parse_event(m, arrived=0.0) for m in said(name) if event_name(m) in wanted]
 
 
-def facts(name: str) -> list[Translated]:
+def facts(name: str, said: Callable[[str], Iterator[bytes]] = messages) -> list[Translated]:
     """What they mean to us."""
-    return [fact for event in events(name) if (fact := translate(event)) is not None]
+    return [fact for event in events(name, said) if (fact := translate(event)) is not None]
+
+
+def _said_of(live: LiveCall | None, fact: Translated, calls: Calls) -> tuple[CallEvent, ...]:
+    """What the fact says of the call, as the watch finds it."""
+    match fact:
+        case EveryCall(event=event) if live is not None:
+            return (event,)
+        case OfCall(linked=linked, event=said) if calls.find(linked, said) is live is not None:
+            if isinstance(said, BridgeEntered) and said.leg == live.call.leg:
+                return (*calls.waiting_for(live, said.bridge), said)
+            return (said,)
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +60,7 @@ class Replayed:
     commands: tuple[CallCommand, ...]
 
 
-def replay(name: str) -> Replayed:
+def replay(name: str, said: Callable[[str], Iterator[bytes]] = messages) -> Replayed:
     """The recording's one call, followed as the watch follows it: by its leg, else by its Linkedid.
 
     A callback's call begins where our flow would receive it: when it was answered. A call that never reached the
@@ -57,7 +71,7 @@ def replay(name: str) -> Replayed:
     began: Call | None = None
     heard: list[CallEvent] = []
     done: list[CallCommand] = []
-    for fact in facts(name):
+    for fact in facts(name, said):
         match fact:
             case Arrival(linked=linked, leg=leg, at=at, did=did):
                 live = calls.receive(linked, leg, at, Direction.INBOUND, did)
@@ -66,9 +80,9 @@ def replay(name: str) -> Replayed:
             case OfCall(linked=linked, event=event) if name == "caller-cancel" and live is None:
                 live = calls.receive(linked, linked, event.at, Direction.INBOUND, None)
         began = began or (live.call if live else None)
-        if isinstance(fact, OfCall) and calls.find(fact.linked, getattr(fact.event, "leg", "")) is live is not None:
-            heard.append(fact.event)
-            done += live.advance(fact.event)
+        for event in _said_of(live, fact, calls):
+            heard.append(event)
+            done += live.advance(event) if live else ()
     assert live is not None, f"{name}: no call in it"
     assert began is not None
     done += live.advance(SettleDue(live.call.ended_at or 0))
