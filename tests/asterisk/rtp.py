@@ -1,21 +1,30 @@
-"""One leg's audio: an alaw tone every 20 ms, keys by RFC 4733, and ears that tell one tone from another."""
+"""One leg's audio: an alaw tone every 20 ms, keys by RFC 4733, and ears that tell one tone from another.
+
+Beside it what spoils the audio as evidence: comfort noise, gaps, a leg that never sends, reports without audio.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import math
 import random
 import struct
 from collections import deque
 
-from tests.asterisk.sip_messages import ALAW, Media
+from tests.asterisk.rtcp import INTERVAL_S, Control, Received, Sent, report
+from tests.asterisk.sip_messages import ALAW, COMFORT_NOISE, Media
 
 FRAME_S = 0.02
 FRAME_SAMPLES = 160
 KEY_FRAMES = 6
 """A key lasts six frames, 120 ms, and its last packet is sent three times (RFC 4733 section 2.5.1.4)."""
 KEYS = "0123456789*#"
+NOISE_FRAMES = 10
+"""Comfort noise: one packet for ten frames, 200 ms."""
+NOISE = bytes([70])
+"""RFC 3389 section 3: the noise's level, -70 dBov, and no spectrum."""
 QUIET = frozenset({0xD5, 0x55})
 """The two codes of silence in alaw."""
 
@@ -93,37 +102,58 @@ class Heard:
 
 
 class Audio(asyncio.DatagramProtocol):
-    """The RTP socket of one leg. ``open`` binds it; ``start`` sends from then on; ``close`` ends all."""
+    """The RTP socket of one leg. ``open`` binds it; ``start`` sends from then on; ``close`` ends all.
+
+    ``sending``: audio goes out. ``noise``: comfort noise instead of the tone. ``reporting``: RTCP goes out once a
+    second, whether there is audio or not. Sequence numbers count packets, so that a pause leaves no hole in them.
+    """
 
     def __init__(self, period: int) -> None:
         self.heard = Heard()
         self.sending = True
+        self.noise = False
+        self.reporting = False
         self.port = 0
         self._frame = tone(period)
         self._transport: asyncio.DatagramTransport | None = None
+        self._control: Control | None = None
         self._remote: Media | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._keys: deque[tuple[str, asyncio.Event]] = deque()
         self._sequence = random.randrange(1 << 15)
-        self._timestamp = random.randrange(1 << 31)
-        self._source = random.randrange(1 << 32)
+        self._sent = Sent(random.randrange(1 << 32), random.randrange(1 << 31))
+        self._received = Received()
 
     @classmethod
     async def open(cls, address: str, period: int) -> Audio:
-        """Bind to an even port of the address that the kernel chooses."""
+        """Bind to an even port of the address that the kernel chooses, and to the odd one above it."""
         loop = asyncio.get_running_loop()
         while True:
             transport, audio = await loop.create_datagram_endpoint(lambda: cls(period), local_addr=(address, 0))
             port: int = transport.get_extra_info("sockname")[1]
             if port % 2 == 0:
-                audio.port, audio._transport = port, transport
-                return audio
+                try:
+                    audio._control = await Control.open(address, port + 1)
+                except OSError as error:
+                    if error.errno != errno.EADDRINUSE:
+                        raise
+                else:
+                    audio.port, audio._transport = port, transport
+                    return audio
             transport.close()
+
+    @property
+    def reports_heard(self) -> int:
+        """RTCP reports that came in."""
+        return self._control.reports if self._control is not None else 0
 
     def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
         """An RTP packet (RFC 3550 section 5.1); only audio counts."""
-        if len(data) > 12 and data[0] >> 6 == 2 and data[1] & 0x7F == ALAW:
-            self.heard.take(data[12 + 4 * (data[0] & 0x0F) :])
+        if len(data) > 12 and data[0] >> 6 == 2:
+            sequence, _, source = struct.unpack("!HII", data[2:12])
+            self._received.take(source, sequence)
+            if data[1] & 0x7F == ALAW:
+                self.heard.take(data[12 + 4 * (data[0] & 0x0F) :])
 
     def error_received(self, exc: Exception) -> None:
         """The other side's port is closed already: the audio is going nowhere, which is no fault of the peer."""
@@ -131,8 +161,11 @@ class Audio(asyncio.DatagramProtocol):
     def start(self, remote: Media) -> None:
         """Send to ``remote`` from now on."""
         self._remote = remote
-        if self._task is None:
-            self._task = asyncio.create_task(self._stream(), name=f"rtp-{self.port}")
+        if not self._tasks:
+            self._tasks = [
+                asyncio.create_task(self._stream(), name=f"rtp-{self.port}"),
+                asyncio.create_task(self._report(), name=f"rtcp-{self.port}"),
+            ]
 
     async def press(self, key: str) -> None:
         """Send one key; returns when its last packet is out."""
@@ -142,28 +175,48 @@ class Audio(asyncio.DatagramProtocol):
 
     async def close(self) -> None:
         """Send no more, hear no more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
         if self._transport is not None:
             self._transport.close()
             self._transport = None
+        if self._control is not None:
+            self._control.close()
+            self._control = None
 
     async def _stream(self) -> None:
-        loop = asyncio.get_running_loop()
-        tick = loop.time()
-        first = True
+        tick = asyncio.get_running_loop().time()
+        begins = True  # RFC 3551 section 4.1: the marker is on the first packet after silence
+        frames = 0
         while True:
             if self._keys:
                 key, sent = self._keys.popleft()
                 tick = await self._send_key(KEYS.index(key), tick)
                 sent.set()
+            elif self.sending and self.noise:
+                begins = True
+                if frames % NOISE_FRAMES == 0:
+                    self._send(COMFORT_NOISE, NOISE)
             elif self.sending:
-                self._send(ALAW, self._frame, marker=first)
-                first = False
-            self._timestamp = (self._timestamp + FRAME_SAMPLES) & 0xFFFFFFFF
+                self._send(ALAW, self._frame, marker=begins)
+                begins = False
+            else:
+                begins = True
+            frames += 1
+            self._forward(1)
             tick = await self._wait(tick)
+
+    async def _report(self) -> None:
+        told = 0
+        while True:
+            await asyncio.sleep(INTERVAL_S)
+            remote = self._remote
+            if self.reporting and remote is not None and self._control is not None:
+                packets, told = self._sent.packets - told, self._sent.packets
+                words = report(self._sent, self._received, f"peer-{self.port}", is_sender=packets > 0)
+                self._control.send(words, remote.address, remote.control)
 
     async def _wait(self, tick: float) -> float:
         loop = asyncio.get_running_loop()
@@ -182,12 +235,17 @@ class Audio(asyncio.DatagramProtocol):
             tick = await self._wait(tick)
         for _ in range(3):
             self._send(kind, struct.pack("!BBH", event, 0x80 | 10, (KEY_FRAMES + 1) * FRAME_SAMPLES))
-        self._timestamp = (self._timestamp + KEY_FRAMES * FRAME_SAMPLES) & 0xFFFFFFFF
+        self._forward(KEY_FRAMES)
         return tick
+
+    def _forward(self, frames: int) -> None:
+        self._sent.timestamp = (self._sent.timestamp + frames * FRAME_SAMPLES) & 0xFFFFFFFF
 
     def _send(self, kind: int, payload: bytes, *, marker: bool = False) -> None:
         if self._transport is None or self._remote is None:
             return
         self._sequence = (self._sequence + 1) & 0xFFFF
-        head = struct.pack("!BBHII", 0x80, marker << 7 | kind, self._sequence, self._timestamp, self._source)
+        self._sent.packets += 1
+        self._sent.octets += len(payload)
+        head = struct.pack("!BBHII", 0x80, marker << 7 | kind, self._sequence, self._sent.timestamp, self._sent.source)
         self._transport.sendto(head + payload, (self._remote.address, self._remote.port))

@@ -10,23 +10,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tests.asterisk.rtp import Audio, Heard
-from tests.asterisk.sip_messages import (
-    NoAnswer,
-    Refused,
-    Request,
-    Response,
-    media_in,
-    offer,
-    respond,
-    uri_in,
-    user_of,
-)
+from tests.asterisk.sip_dialog import ALLOW, PATIENCE_S, Dialog, Manner
+from tests.asterisk.sip_messages import NoAnswer, Refused, Request, Response, media_in, respond, uri_in
 
 if TYPE_CHECKING:
     from tests.asterisk.sip_peer import Peer
 
-PATIENCE_S = 15.0
-"""How long a script waits for what must come, where it names no time of its own."""
 Script = Callable[["Leg"], Awaitable[None]]
 """What a phone does with a call that comes in."""
 
@@ -50,44 +39,19 @@ class Farewell:
     at: float
 
 
-class Leg:
-    """One dialog with Asterisk. ``invite`` is the INVITE that began it, sent or received at ``began`` (monotonic)."""
+class Leg(Dialog):
+    """One call: a dialog with Asterisk and its audio, from the first ring to the farewell."""
 
-    def __init__(self, peer: Peer, invite: Request, *, ours: bool, audio: Audio) -> None:
-        self.peer = peer
-        self.invite = invite
-        self.ours = ours
-        self.began = time.monotonic()
-        self.vanished = False
+    def __init__(self, peer: Peer, invite: Request, *, ours: bool, audio: Audio, manner: Manner | None = None) -> None:
+        super().__init__(peer, invite, ours=ours, audio=audio, manner=manner or Manner())
         self.period = peer.period
         self.script: asyncio.Task[None] | None = None
-        self._audio = audio
+        self._late: asyncio.Task[None] | None = None
         self._rang = asyncio.Event()
         self._answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ended: asyncio.Future[Farewell] = asyncio.get_running_loop().create_future()
-        self._tag = peer.new_tag()
-        self._cseq = 1 if ours else 0
-        self._target = invite.uri if ours else uri_in(invite.need("Contact"))
-        # ours and theirs, as the From and To of what we send in the dialog (RFC 3261 section 12.2.1.1)
-        self._us = invite.need("From") if ours else f"{invite.need('To')};tag={self._tag}"
-        self._them = invite.need("To") if ours else invite.need("From")
 
     # --- what is known ----------------------------------------------------------------------------------------------
-
-    @property
-    def call_id(self) -> str:
-        """Call-ID."""
-        return self.invite.call_id
-
-    @property
-    def from_number(self) -> str:
-        """The user part of the INVITE's From: on a callback, the number that it shows."""
-        return user_of(self.invite.need("From"))
-
-    @property
-    def to_number(self) -> str:
-        """The user part of the INVITE's Request-URI."""
-        return self.invite.user
 
     @property
     def heard(self) -> Heard:
@@ -143,16 +107,18 @@ class Leg:
         self._reply(180, "Ringing")
         self._rang.set()
 
-    def answer(self) -> None:
-        """200 OK with our audio, sent again until Asterisk's ACK."""
+    def answer(self, manner: Manner | None = None) -> None:
+        """200 OK with our audio, sent again until Asterisk's ACK; ``manner`` is how the phone behaves from here on."""
         media = media_in(self.invite.body)
         assert media is not None, "Asterisk offered no audio"
-        contact = [("Contact", self.peer.contact), ("Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE")]
-        body = offer(self.peer.address, self._audio.port, events=media.events or 101)
+        if manner is not None:
+            self.behave(manner)
+        self._hears_of(media)
+        extra = [("Contact", self.peer.contact), ALLOW, *self._session(self.invite)]
+        body = self._describe()
         self.peer.reply_until_ack(
-            self.invite, respond(self.invite, 200, "OK", tag=self._tag, extra=contact, body=body), self.call_id
+            self.invite, respond(self.invite, 200, "OK", tag=self._tag, extra=extra, body=body), self.call_id
         )
-        self._audio.start(media)
         self._settle_answer()
 
     def refuse(self, status: int, phrase: str) -> None:
@@ -167,25 +133,62 @@ class Leg:
                 await self._audio.press(key)
 
     def stop_rtp(self) -> None:
-        """No more audio from us; SIP goes on."""
+        """No more audio from us; SIP goes on, and RTCP where there is any."""
         self._audio.sending = False
+
+    def start_rtp(self) -> None:
+        """Audio from us again, its sequence numbers going on where they stopped."""
+        self._audio.noise = False
+        self._audio.sending = True
+
+    async def gap(self, seconds: float) -> None:
+        """No audio for so long, then on."""
+        self.stop_rtp()
+        await asyncio.sleep(seconds)
+        self.start_rtp()
+
+    def comfort_noise(self) -> None:
+        """Comfort noise (RFC 3389) five times a second instead of audio, until ``start_rtp``."""
+        self._audio.noise = True
+        self._audio.sending = True
+
+    @property
+    def rtcp(self) -> bool:
+        """Whether a report goes out every second, also while no audio does."""
+        return self._audio.reporting
+
+    @rtcp.setter
+    def rtcp(self, on: bool) -> None:
+        self._audio.reporting = on
+
+    @property
+    def reports_heard(self) -> int:
+        """RTCP reports that came in."""
+        return self._audio.reports_heard
 
     def vanish(self) -> None:
-        """The network is gone: no audio, and no answer to anything any more."""
+        """The network is gone: no audio, no reports, and no answer to anything any more."""
         self.vanished = True
-        self._audio.sending = False
+        self._audio.sending = self._audio.reporting = False
 
-    async def bye(self, reason: str | None = None) -> None:
-        """Hang up, with a Reason header if given (RFC 3326); returns when Asterisk has answered."""
+    async def bye(self, reason: str | None = None, *more: str) -> None:
+        """Hang up, with a Reason header for each word if given (RFC 3326); returns when Asterisk has answered.
+
+        The BYE leaves before anything else runs: ``gather(a.bye(), b.bye())`` is two phones at the same instant.
+        """
+        words = [word for word in (reason, *more) if word]
+        self._end(EndedBy.OUR_BYE, ", ".join(words) or None)
+        self._audio.sending = self._audio.reporting = False
+        await self.peer.request(self.next_request("BYE"), [("Reason", word) for word in words])
+
+    async def cancel(self, reason: str | None = None) -> None:
+        """Give up our INVITE before it is answered (RFC 3261 section 9.1), with a Reason header if given.
+
+        Where Asterisk's answer crosses the CANCEL, a BYE with the same Reason follows.
+        """
+        self._end(EndedBy.OUR_CANCEL, reason)
         extra = [("Reason", reason)] if reason else []
-        self._end(EndedBy.OUR_BYE, reason)
-        self._audio.sending = False
-        await self.peer.request(self.next_request("BYE"), extra)
-
-    async def cancel(self) -> None:
-        """Give up our INVITE before it is answered (RFC 3261 section 9.1)."""
-        self._end(EndedBy.OUR_CANCEL, None)
-        await self.peer.request(self._of_invite("CANCEL"), (), branch=self.invite.branch)
+        await self.peer.request(self._of_invite("CANCEL"), extra, branch=self.invite.branch)
 
     async def release(self) -> None:
         """Whatever is left of the call goes: for the end of a test, so that none meets another's calls."""
@@ -200,16 +203,25 @@ class Leg:
                 await self.cancel()
             else:
                 self.refuse(480, "Temporarily Unavailable")
+        if self._late is not None:
+            await self._late
         await self.close()
 
     async def close(self) -> None:
         """Close the sockets; says nothing to anybody."""
+        if self._late is not None:
+            self._late.cancel()
+            await asyncio.gather(self._late, return_exceptions=True)
         await self._audio.close()
 
     # --- what the peer hands on -------------------------------------------------------------------------------------
 
     def take_response(self, response: Response) -> None:
-        """A response to our INVITE."""
+        """A response to our INVITE, or once more to a later one of the dialog."""
+        if response.cseq[0] != self.invite.cseq[0]:
+            if response.status >= 200:
+                self._acknowledge(response)
+            return
         if response.status < 200:
             if response.status >= 180:
                 self._rang.set()
@@ -226,39 +238,25 @@ class Leg:
         if not self.vanished:
             self.peer.send_ack(self._of_invite("ACK", self._target), branch=None)
         media = media_in(response.body)
-        if not self._answered.done() and media is not None:
-            self._audio.start(media)
+        if self._ended.done() and self._ended.result().by is EndedBy.OUR_CANCEL:
+            self._late = self._late or asyncio.create_task(self.bye(self._ended.result().reason), name="late-bye")
+        elif not self._answered.done() and media is not None:
+            self._hears_of(media)
             self._settle_answer()
 
     def take_request(self, request: Request) -> bytes | None:
-        """A request of Asterisk's inside the dialog; returns our response."""
+        """A request of Asterisk's inside the dialog; returns our response, None to leave it without one."""
+        self.note(request)
         match request.method:
             case "BYE":
                 self._end(EndedBy.THEIR_BYE, request.get("Reason"))
-                self._audio.sending = False
+                self._audio.sending = self._audio.reporting = False
             case "CANCEL":
                 self._reply(487, "Request Terminated")
                 self._end(EndedBy.THEIR_CANCEL, request.get("Reason"))
-            case "INVITE" | "UPDATE" if request.body:
-                body = offer(self.peer.address, self._audio.port)
-                return respond(request, 200, "OK", tag=self._tag, extra=[("Contact", self.peer.contact)], body=body)
-            case "INVITE" | "UPDATE":
-                return respond(request, 200, "OK", tag=self._tag, extra=[("Contact", self.peer.contact)])
+            case _:
+                return self.answer_in_dialog(request)
         return respond(request, 200, "OK", tag=self._tag)
-
-    def next_request(self, method: str) -> Request:
-        """The dialog's next request of ours."""
-        self._cseq += 1
-        return self._in_dialog(method, self._target, self._cseq)
-
-    def _of_invite(self, method: str, uri: str | None = None) -> Request:
-        """ACK and CANCEL carry their INVITE's number (RFC 3261 sections 9.1, 17.1.1.3)."""
-        return self._in_dialog(method, uri or self.invite.uri, self.invite.cseq[0])
-
-    def _in_dialog(self, method: str, uri: str, cseq: int) -> Request:
-        to = self.invite.need("To") if method == "CANCEL" else self._them
-        headers = (("From", self._us), ("To", to), ("Call-ID", self.call_id), ("CSeq", f"{cseq} {method}"))
-        return Request(headers, b"", method, uri)
 
     def _reply(self, status: int, phrase: str) -> None:
         self.peer.reply(

@@ -18,6 +18,8 @@ _COMPACT = {
 """Compact header names, RFC 3261 section 7.3.3."""
 
 ALAW = 8
+COMFORT_NOISE = 13
+"""Static payload type of RFC 3389."""
 TELEPHONE_EVENT = 101
 """Payload type that our own offers give to RFC 4733 events."""
 
@@ -171,27 +173,37 @@ def user_of(value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """Where the other side wants its audio, and which payload type its telephone events have (None: none)."""
+    """Where the other side wants its audio, and which payload type its telephone events have (None: none).
+
+    ``control`` is the port for RTCP.
+    """
 
     address: str
     port: int
+    control: int
     events: int | None
 
 
-def offer(address: str, port: int, *, events: int = TELEPHONE_EVENT) -> bytes:
-    """SDP for alaw and telephone events at this address."""
+def offer(
+    address: str, port: int, *, events: int | None = TELEPHONE_EVENT, version: int = 1, direction: str = "sendrecv"
+) -> bytes:
+    """SDP for alaw, comfort noise and telephone events at this address; ``events`` None leaves the last out.
+
+    ``version`` grows with each description of one session (RFC 3264 section 8).
+    """
+    kinds = [ALAW, COMFORT_NOISE] + ([] if events is None else [events])
     lines = [
         "v=0",
-        f"o=- 1 1 IN IP4 {address}",
+        f"o=- 1 {version} IN IP4 {address}",
         "s=-",
         f"c=IN IP4 {address}",
         "t=0 0",
-        f"m=audio {port} RTP/AVP {ALAW} {events}",
+        f"m=audio {port} RTP/AVP {' '.join(str(kind) for kind in kinds)}",
         f"a=rtpmap:{ALAW} PCMA/8000",
-        f"a=rtpmap:{events} telephone-event/8000",
-        f"a=fmtp:{events} 0-16",
+        f"a=rtpmap:{COMFORT_NOISE} CN/8000",
+        *([] if events is None else [f"a=rtpmap:{events} telephone-event/8000", f"a=fmtp:{events} 0-16"]),
         "a=ptime:20",
-        "a=sendrecv",
+        f"a={direction}",
     ]
     return ("\r\n".join(lines) + "\r\n").encode()
 
@@ -204,4 +216,22 @@ def media_in(sdp: bytes) -> Media | None:
     if port is None or address is None:
         return None
     events = re.search(r"^a=rtpmap:(\d+) telephone-event/8000", text, re.MULTILINE)
-    return Media(address[1], int(port[1]), int(events[1]) if events else None)
+    control = re.search(r"^a=rtcp:(\d+)", text, re.MULTILINE)  # RFC 3605; else the port above
+    return Media(
+        address[1], int(port[1]), int(control[1]) if control else int(port[1]) + 1, int(events[1]) if events else None
+    )
+
+
+def tag_of(header: str) -> str:
+    """The tag of a From or To; raises MalformedMessage without one."""
+    tag = parameter(header, "tag")
+    if tag is None:
+        msg = f"no tag in {header[:60]!r}"
+        raise MalformedMessage(msg)
+    return tag
+
+
+def fragment_status(body: bytes) -> int | None:
+    """The status that a NOTIFY about a transfer tells (message/sipfrag, RFC 3420); None where it tells none."""
+    found = re.match(rb"SIP/2\.0 (\d{3})", body)
+    return int(found[1]) if found else None

@@ -12,8 +12,19 @@ from collections.abc import Collection, Iterable, Sequence
 from types import TracebackType
 
 from tests.asterisk.rtp import Audio
+from tests.asterisk.sip_dialog import ALLOW, SESSION_EXPIRES_S, Manner
 from tests.asterisk.sip_leg import Leg, Script
-from tests.asterisk.sip_messages import MalformedMessage, NoAnswer, Request, Response, offer, parse, render, respond
+from tests.asterisk.sip_messages import (
+    TELEPHONE_EVENT,
+    MalformedMessage,
+    NoAnswer,
+    Request,
+    Response,
+    offer,
+    parse,
+    render,
+    respond,
+)
 from tests.asterisk.sip_scripts import NOBODY, answers
 
 __all__ = ["Peer", "answers"]  # tests/bench takes both from here
@@ -23,13 +34,16 @@ T1_S = 0.5
 GIVE_UP_S = 32.0
 COOKIE = "z9hG4bK"
 REPLIES_KEPT = 500
+_TIMER = (("Supported", "timer"), ("Session-Expires", f"{SESSION_EXPIRES_S};refresher=uas"))
+"""RFC 4028: the one that is called, Asterisk, refreshes."""
 
 
 class Peer(asyncio.DatagramProtocol):
     """One address's SIP. Every INVITE that comes in is kept in ``invites``, in order.
 
-    ``period`` is its tone's, in samples. ``scripts`` tells what to do with calls to a user part, ``script`` with all
-    others. An async context manager: at its end every call is hung up and every socket closed.
+    ``period`` is its tone's, in samples. ``caller_scripts`` tells what to do with calls from a user part, else
+    ``scripts`` with calls to one, else ``script``. An async context manager: at its end every call is hung up and every
+    socket closed.
     """
 
     def __init__(self, address: str, port: int = 5060, *, period: int = 20, script: Script = NOBODY) -> None:
@@ -38,8 +52,11 @@ class Peer(asyncio.DatagramProtocol):
         self.period = period
         self.script = script
         self.scripts: dict[str, Script] = {}
+        self.caller_scripts: dict[str, Script] = {}
         self.invites: list[Leg] = []
         self.unreadable: list[bytes] = []
+        self.off = False
+        """Its plug is out: it hears nothing and says nothing, until it is put in again."""
         self.contact = f"<sip:peer@{address}:{port}>"
         self._transport: asyncio.DatagramTransport | None = None
         self._legs: dict[str, Leg] = {}
@@ -83,12 +100,23 @@ class Peer(asyncio.DatagramProtocol):
     # --- calls ------------------------------------------------------------------------------------------------------
 
     async def invite(
-        self, to: str, *, from_number: str, headers: Iterable[tuple[str, str]] = (), from_header: str | None = None
+        self,
+        to: str,
+        *,
+        from_number: str,
+        headers: Iterable[tuple[str, str]] = (),
+        from_header: str | None = None,
+        silent: bool = False,
+        rtcp: bool = False,
+        session_timers: bool = False,
+        events: bool = True,
     ) -> Leg:
         """Call ``to`` (``+48221234567@127.0.0.1``) as ``from_number``; returns as soon as the INVITE is out.
 
-        ``from_header`` replaces the whole From without its tag, for callers who withhold their number.
+        ``from_header`` replaces the whole From without its tag, for callers who withhold their number. The rest is the
+        phone's ``Manner``.
         """
+        manner = Manner(silent, rtcp, session_timers, events)
         audio = await Audio.open(self.address, self.period)
         uri = f"sip:{to}"
         sender = from_header or f"<sip:{from_number}@{self.address}>"
@@ -102,14 +130,15 @@ class Peer(asyncio.DatagramProtocol):
                 ("CSeq", "1 INVITE"),
                 ("Contact", self.contact),
                 ("Max-Forwards", "70"),
-                ("Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE"),
+                ALLOW,
+                *(_TIMER if session_timers else ()),
                 *headers,
             ),
-            offer(self.address, audio.port),
+            offer(self.address, audio.port, events=TELEPHONE_EVENT if events else None),
             "INVITE",
             uri,
         )
-        leg = Leg(self, request, ours=True, audio=audio)
+        leg = Leg(self, request, ours=True, audio=audio, manner=manner)
         self._legs[leg.call_id] = leg
         self._send_until(f"INVITE {leg.call_id}", render(f"INVITE {uri} SIP/2.0", request.headers, request.body))
         return leg
@@ -132,6 +161,16 @@ class Peer(asyncio.DatagramProtocol):
             while True:
                 for leg in self.invites:
                     if leg not in besides and not leg.is_over:
+                        return leg
+                self._news.clear()
+                await self._news.wait()
+
+    async def rung_by(self, number: str, within: float, *, besides: Collection[Leg] = ()) -> Leg:
+        """Until this caller's call came in, is not over and is not among ``besides``; raises TimeoutError."""
+        async with asyncio.timeout(within):
+            while True:
+                for leg in self.invites:
+                    if leg.from_number == number and leg not in besides and not leg.is_over:
                         return leg
                 self._news.clear()
                 await self._news.wait()
@@ -184,7 +223,7 @@ class Peer(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
         """One message of Asterisk's; what cannot be read is kept for the test's report."""
-        if not data.strip():
+        if self.off or not data.strip():
             return
         try:
             message = parse(data)
@@ -241,7 +280,7 @@ class Peer(asyncio.DatagramProtocol):
         self._legs[leg.call_id] = leg
         self.invites.append(leg)
         self._news.set()
-        script = self.scripts.get(leg.to_number, self.script)
+        script = self.caller_scripts.get(leg.from_number) or self.scripts.get(leg.to_number, self.script)
         leg.script = asyncio.create_task(_follow(script, leg), name=f"script-{leg.call_id}")
 
     # --- bytes out --------------------------------------------------------------------------------------------------
@@ -251,14 +290,14 @@ class Peer(asyncio.DatagramProtocol):
 
     def _render(self, request: Request, branch: str, extra: Sequence[tuple[str, str]]) -> bytes:
         headers = [("Via", self._via(branch)), ("Max-Forwards", "70"), *request.headers, *extra]
-        return render(f"{request.method} {request.uri} SIP/2.0", headers)
+        return render(f"{request.method} {request.uri} SIP/2.0", headers, request.body)
 
     def _send(self, data: bytes) -> None:
-        if self._transport is not None:
-            self._transport.sendto(data, (self._asterisk, 5060))
+        if self._transport is not None and not self.off:
+            self._transport.sendto(data, (self.asterisk, 5060))
 
     @property
-    def _asterisk(self) -> str:
+    def asterisk(self) -> str:
         """Every lab has its Asterisk on .1 of its net (design section 6)."""
         return self.address.rpartition(".")[0] + ".1"
 

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.asterisk.sip_dialog import Manner
 from tests.asterisk.sip_leg import Leg, Script
 
 
-def answers(after: float = 0.0, *, keys: str = "") -> Script:
-    """Rings, answers after so many seconds, and presses ``keys`` as soon as something is heard."""
+def answers(
+    after: float = 0.0,
+    *,
+    keys: str = "",
+    silent: bool = False,
+    rtcp: bool = False,
+    session_timers: bool = False,
+    events: bool = True,
+) -> Script:
+    """Rings, answers after so many seconds in this ``Manner``, and presses ``keys`` as soon as something is heard."""
+    manner = Manner(silent, rtcp, session_timers, events)
 
     async def script(leg: Leg) -> None:
         leg.ring()
         await asyncio.sleep(after)
-        leg.answer()
+        leg.answer(manner)
         if keys:
             await leg.hears_audio()
             await leg.press(keys)
