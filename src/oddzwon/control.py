@@ -14,8 +14,10 @@ from typing import Any, Final
 
 import structlog
 
+from oddzwon.callflow.attestation import NotAttestable, Said, by_console
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.domain.callback_events import Stop
+from oddzwon.domain.events import Fault
 from oddzwon.log.errors import LogError
 
 _log = structlog.get_logger(__name__)
@@ -88,7 +90,9 @@ class ControlServer:
                     return self._cancel(_text(asked, "callback"), _text(asked, "by"))
                 case "reveal":
                     return await self._reveal(asked)
-        except LogError as error:
+                case "drop":
+                    return await self._drop(asked)
+        except (LogError, NotAttestable) as error:
             return {"error": str(error)}
         return {"error": f"unknown command {command!r}"}
 
@@ -110,6 +114,27 @@ class ControlServer:
         _log.info("callback cancelled by the operator", callback=callback, by=by)
         run.stop(Stop.CANCELLED)
         return {"done": True}
+
+    async def _drop(self, asked: dict[str, Any]) -> dict[str, Any]:
+        call, by, reason, fault = (_text(asked, key) for key in ("call", "by", "reason", "fault"))
+        if fault and fault not in set(Fault):
+            return {"error": f"--fault {fault!r}: one of {', '.join(Fault)}"}
+        said = Said("console", by, Fault(fault) if fault else None, reason)
+        taken = await by_console(self._board, call, said)
+        ending = taken.ending
+        return {
+            "attested": taken.call,
+            "live": taken.live,
+            "changed": taken.changed,
+            "lapsed": taken.lapsed,
+            "ending": ending
+            and {
+                "party": ending.party,
+                "technical": ending.technical,
+                "confidence": ending.confidence,
+                "rules": ending.rule,
+            },
+        }
 
     async def _reveal(self, asked: dict[str, Any]) -> dict[str, Any]:
         reason, by, what = (_text(asked, key) for key in ("reason", "by", "what"))

@@ -31,7 +31,7 @@ from oddzwon.config_template import template
 from oddzwon.control import ControlServer
 from oddzwon.domain.rights import number_key
 from oddzwon.log.call_log import CallLog
-from oddzwon.log.records import Party
+from oddzwon.log.records import Attestation, Ending, Evidence, Fact, NewCall, Party
 
 NUMBER, MASKED = "+48600100200", "+48600•••200"
 OTHER = "+420600100200"
@@ -223,6 +223,160 @@ async def test_cancel(installed: Installed) -> None:
     assert callback.state.state == "cancelled"
 
 
+# --- the evidence, the journal, and judging it anew ----------------------------------------------------------------
+
+CALLER = "the caller's"
+"""Stands for the id of the caller's leg."""
+GOODBYE: tuple[tuple[str, str | None, dict[str, Any]], ...] = (
+    ("HangupRequested", CALLER, {}),
+    ("LegEnded", CALLER, {"cause": 16}),
+)
+
+
+async def judged(log: CallLog, leg: str, party: str, *events: tuple[str, str | None, dict[str, Any]]) -> str:
+    """A call with this journal, whose verdict was once this party's, without a fault."""
+    at = T0 + 600_000
+    call = await log.arrive(NewCall("lab", "inbound", leg, leg, at))
+    facts = [Fact(at + 9_000 + n, kind, leg if of == CALLER else of, data) for n, (kind, of, data) in enumerate(events)]
+    ending = Ending(party, False, "high", "talking", "old rules", at + 10_000, (Evidence("bye", "caller", at + 9_000),))
+    await log.conclude(call, ending, facts, ended_at=at + 9_001, lost_at=at + 9_001)
+    return call
+
+
+async def attested(installed: Installed) -> tuple[str, str]:
+    """A call attested after its verdict, and one judged anew for it."""
+    async with await CallLog.open(installed.settings.log.path) as log:
+        calls = [await judged(log, leg, "caller", *GOODBYE) for leg in ("7.1", "7.2")]
+        for call in calls:
+            await log.attest(call, Attestation(T0 + 700_000, "console", "anna", "pbx", "all of us heard it"))
+        seen, against = (Evidence("the agent says so", "agent", T0),), (Evidence("bye", "caller", T0),)
+        await log.settle(
+            calls[1], Ending("pbx", True, "medium", "talking", "new rules", T0 + 700_001, seen, against, n=2)
+        )
+    return calls[0], calls[1]
+
+
+async def test_evidence_for_and_against_in_words(installed: Installed) -> None:
+    first, second = await attested(installed)
+    table = (await ran(installed, "calls", "show", first)).stdout
+    for words in (
+        "Ended by the caller: no fault, high confidence (rules old rules)",
+        "against  the agent says that it was cut off: pbx (console)",
+        "all of us heard it",
+    ):
+        assert words in table
+    assert "Judged before" not in table
+    table = (await ran(installed, "calls", "show", second)).stdout
+    for words in (
+        "Ended by Asterisk's own end: a fault, medium confidence (rules new rules)",
+        "decided  the agent says so",
+        "against  bye",
+        "Judged before, and anew after an attestation",
+        "Ended by the caller: no fault, high confidence (rules old rules)",
+    ):
+        assert words in table
+    shown = only_json(await ran(installed, "calls", "show", second, "--json"))
+    assert "journal" not in shown
+    assert [one["rules"] for one in (shown["ending"], shown["earlier"][0]["ending"])] == ["new rules", "old rules"]
+
+
+async def test_the_journal_in_words(installed: Installed) -> None:
+    async with await CallLog.open(installed.settings.log.path) as log:
+        call = await judged(log, "7.1", "caller", ("Telepathy", None, {"with": "whom"}), *GOODBYE)
+    shown = only_json(await ran(installed, "calls", "show", call, "--journal", "--json"))
+    assert list(shown)[-1] == "journal"
+    assert [one["after_end_ms"] for one in shown["journal"]] == [-1, 0, 1]
+    assert shown["journal"][0] == {
+        "at": "2025-10-09T09:03:29.000Z",
+        "after_end_ms": -1,
+        "fact": "Telepathy",
+        "leg": None,
+        "words": "(unreadable: Telepathy: no kind of event that this version knows)",
+        "data": {"with": "whom"},
+    }
+    assert [one["words"] for one in shown["journal"][1:]] == [
+        "The peer of the caller's leg asked to end it.",
+        "The caller's leg was gone, Q.850 cause 16.",
+    ]
+    table = (await ran(installed, "calls", "show", call, "--journal")).stdout
+    assert "+0.001 s" in table
+    assert "The caller's leg was gone, Q.850 cause 16." in table
+    assert only_json(await ran(installed, "calls", "show", installed.other, "--journal", "--json"))["journal"] == []
+
+
+def content(installed: Installed) -> dict[str, list[Any]]:
+    with contextlib.closing(sqlite3.connect(installed.settings.log.path)) as db:
+        tables = [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        return {name: db.execute(f"SELECT * FROM {name}").fetchall() for name in tables}
+
+
+async def test_rejudge_shows_the_differences_and_changes_nothing(installed: Installed) -> None:
+    async with await CallLog.open(installed.settings.log.path) as log:
+        same = await judged(log, "7.1", "caller", *GOODBYE)
+        differs = await judged(log, "7.2", "network", *GOODBYE)
+        unreadable = await judged(log, "7.3", "caller", ("Telepathy", None, {}))
+        await log.arrive(NewCall("lab", "inbound", "9.9", "9.9", T0 + 600_000))  # not judged: no part of it
+    before = await asyncio.to_thread(content, installed)
+
+    result = await ran(installed, "calls", "rejudge", "--since", "2025-10-09T09:00Z", "--json")
+    told = only_json(result)
+    assert result.exit_code == 1  # because of the journal that cannot be read
+    assert (told["same"], told["differs"], told["unreadable"]) == (1, 1, 1)
+    assert {one["call"]: one["outcome"] for one in told["calls"]} == {differs: "differs", unreadable: "unreadable"}
+    one = next(one for one in told["calls"] if one["call"] == differs)
+    assert one["was"] == {"party": "network", "technical": False, "confidence": "high", "rules": "old rules"}
+    assert one["would_be"] == {"party": "caller", "technical": False, "confidence": "high", "rules": told["rules"]}
+    assert one["why"] == {"fact": "bye", "leg": "caller", "at": "2025-10-09T09:03:29.000Z"}
+    bad = next(one for one in told["calls"] if one["call"] == unreadable)
+    assert (bad["would_be"], bad["error"]) == (None, "Telepathy: no kind of event that this version knows")
+
+    named = await ran(installed, "calls", "rejudge", differs, same, "--json")
+    assert (named.exit_code, [one["call"] for one in only_json(named)["calls"]]) == (0, [differs])
+    everyone = only_json(await ran(installed, "calls", "rejudge", differs, same, "--all", "--json"))
+    assert {one["call"]: one["outcome"] for one in everyone["calls"]} == {differs: "differs", same: "same"}
+    nowhere = await ran(installed, "calls", "rejudge", same, "call_none", "--json")
+    assert (nowhere.exit_code, only_json(nowhere)["calls"][0]["call"]) == (1, "call_none")
+
+    table = await ran(installed, "calls", "rejudge", "--since", "2025-10-09T09:00Z")
+    for words in (
+        differs,
+        "Ended by the caller's network: no fault, high confidence (rules old rules)",
+        "Telepathy",
+        "3 calls: 1 as they were judged, 1 would be judged otherwise, 1 cannot be judged. Nothing was changed.",
+    ):
+        assert words in table.stdout
+    assert same not in table.stdout
+    assert await asyncio.to_thread(content, installed) == before
+
+
+async def test_rejudge_goes_through_a_long_log(installed: Installed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oddzwon.cli.journals.AT_ONCE", 2)
+    async with await CallLog.open(installed.settings.log.path) as log:
+        calls = [await judged(log, f"7.{n}", "caller") for n in range(5)]
+    told = only_json(await ran(installed, "calls", "rejudge", "--since", "2025-10-09T09:00Z", "--all", "--json"))
+    assert [one["call"] for one in told["calls"]] == sorted(calls)
+
+
+async def test_drop(installed: Installed) -> None:
+    args = ("drop", installed.other, "--by", "anna", "--reason", "we all heard it")
+    alone = await ran(installed, *args, "--json")
+    assert (alone.exit_code, "does not answer" in only_json(alone)["error"]) == (1, True)
+    async with service(installed):
+        unknown = await ran(installed, "drop", "call_none", "--by", "anna", "--reason", "x", "--json")
+        number = await ran(installed, *args[:-1], "he is 600 100 200", "--json")
+        done = await ran(installed, *args, "--fault", "pbx", "--json")
+        in_words = await ran(installed, *args)
+    assert (unknown.exit_code, "no call 'call_none'" in only_json(unknown)["error"]) == (1, True)
+    assert (number.exit_code, "telephone number" in only_json(number)["error"]) == (1, True)
+    answer = only_json(done)
+    assert list(answer) == ["attested", "live", "changed", "lapsed", "ending"]
+    assert (done.exit_code, answer["attested"], answer["lapsed"]) == (0, installed.other, True)
+    assert in_words.exit_code == 0
+    assert "attested" in in_words.stdout
+    shown = only_json(await ran(installed, "calls", "show", installed.other, "--json"))
+    assert [one["by"] for one in shown["attestations"]] == ["anna", "anna"]
+
+
 # --- refusals ----------------------------------------------------------------------------------------------------
 
 
@@ -245,6 +399,8 @@ async def test_what_is_not_there(installed: Installed, args: tuple[str, ...], sa
 COMMANDS = [
     ("calls", "list"),
     ("calls", "show", "x"),
+    ("calls", "rejudge"),
+    ("drop", "x", "--by", "anna", "--reason", "y"),
     ("callbacks", "list"),
     ("callbacks", "show", "x"),
     ("callbacks", "cancel", "x"),
@@ -297,6 +453,11 @@ def test_a_log_that_is_none(tmp_path: Path, content: bytes) -> None:
         ("calls", "list", "--limit", "many"),
         ("calls", "list", "--nonsense"),
         ("calls", "show"),
+        ("calls", "rejudge", "--since", "yesterday"),
+        ("drop", "x", "--by", "anna"),
+        ("drop", "x", "--reason", "y"),
+        ("drop", "--by", "anna", "--reason", "y"),
+        ("drop", "x", "--by", "anna", "--reason", "y", "--fault", "weather"),
         ("nonsense",),
     ],
 )

@@ -289,6 +289,8 @@ def test_every_condition_stands_in_the_readme_in_its_order_and_with_its_gate() -
             [*vocabulary.RECORDING_OPEN, *vocabulary.RECORDING_CLOSED, *vocabulary.RECORDING_FINAL],
         ),
         ("### Regime", list(vocabulary.REGIMES)),
+        ("### Door", list(vocabulary.DOORS)),
+        ("### Fault", list(vocabulary.FAULTS)),
     ],
 )
 def test_every_word_of_the_log_is_explained(heading: str, words: list[str]) -> None:

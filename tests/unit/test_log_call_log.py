@@ -45,6 +45,7 @@ GATE = tuple(Condition(code, True, "seen") for code in v.DIAL_CODES)
 FIELDS = [
     *("id", "pbx", "direction", "started_at", "ended_at", "lost_at", "did", "language", "number", "stage"),
     *("menu_key", "queue", "agent", "notices", "recordings", "ending", "decision", "callback", "resumes"),
+    *("attestations", "earlier"),
 ]
 
 
@@ -69,7 +70,8 @@ def receipt(prompt: str, key: str | None = None, at: int = T0 + 10) -> Receipt:
 
 def verdict(technical: bool | None = True) -> Ending:
     party = "network" if technical else "caller"
-    return Ending(party, technical, "high", "talking", "row", T0 + 1_100, (Evidence("SoftHangupRequested", "1.1", T0),))
+    seen, against = (Evidence("SoftHangupRequested", "1.1", T0),), (Evidence("QueueLeft", None, T0),)
+    return Ending(party, technical, "high", "talking", "row", T0 + 1_100, seen, against)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,8 @@ async def test_the_whole_story_as_json(log: CallLog, path: Path) -> None:
             "technical": True,
             "confidence": "high",
             "evidence": [{"fact": "SoftHangupRequested", "leg": "1.1", "at": "2025-10-09T08:53:20.000Z"}],
+            "against": [{"fact": "QueueLeft", "leg": None, "at": "2025-10-09T08:53:20.000Z"}],
+            "rules": "row",
         },
         "decision": {
             "allowed": True,
@@ -201,6 +205,8 @@ async def test_the_whole_story_as_json(log: CallLog, path: Path) -> None:
             ],
         },
         "resumes": None,
+        "attestations": [],
+        "earlier": [],
     }
     assert resumed is not None
     assert list(resumed) == list(shown) == FIELDS
@@ -523,14 +529,14 @@ def fill(path: Path, calls: int) -> None:
     names = (new_id("call", T0 + n) for n in range(calls))
     rows = [(name, str(n), n % 100 + 1, T0 + n, None if n >= calls - 10 else T0 + n) for n, name in enumerate(names)]
     db.executemany(
-        "INSERT INTO call (id, pbx, direction, linked, leg, party, started_at, ended_at, lost_at, stage)"
-        " VALUES (?1, 'lab', 'inbound', ?2, ?2, ?3, ?4, ?5, ?5, 'queued')",
+        "INSERT INTO call (id, pbx, direction, linked, leg, party, started_at, ended_at, lost_at, stage, agent)"
+        " VALUES (?1, 'lab', 'inbound', ?2, ?2, ?3, ?4, ?5, ?5, 'queued', 'PJSIP/agent' || (?2 % 100))",
         rows,
     )
     ended = [(row[0],) for row in rows if row[4] is not None]
-    db.executemany("INSERT INTO ending VALUES ('e' || ?1, ?1, 'caller', 0, 'high', 'queued', 'BYE', 1)", ended)
+    db.executemany("INSERT INTO ending VALUES ('e' || ?1, ?1, 'caller', 0, 'high', 'queued', 'BYE', 1, 1)", ended)
     db.executemany("INSERT INTO decision_condition VALUES ('d' || ?1, 1, 'STAGE', 0, '')", ended)
-    db.executemany("INSERT INTO decision VALUES ('d' || ?1, ?1, 0, 'p', 1)", ended)
+    db.executemany("INSERT INTO decision VALUES ('d' || ?1, ?1, 0, 'p', 1, 1)", ended)
     db.executemany(
         f"INSERT INTO notice_receipt VALUES (NULL, ?1, 'L1', 'v', '{64 * '0'}', 'pl', 9, 9, NULL, 1, 1)", ended
     )
@@ -560,14 +566,17 @@ QUESTIONS: dict[str, Callable[[sqlite3.Connection], object]] = {
     "inbound_after": lambda db: reading.inbound_after(db, f"{7:064x}", T0, None),
     "recent_drop_for": lambda db: reading.recent_drop_for(db, f"{7:064x}", T0 + 10**9),
     "complete_notice": lambda db: reading.complete_notice(db, "x", "L1"),
+    "latest_of_agent": lambda db: reading.latest_of_agent(db, "lab", "PJSIP/agent7", T0),
+    "attested_since": lambda db: reading.attested_since(db, "lab", T0),
 }
 
-LISTS: dict[str, Callable[[Queries], list[JsonObject] | JsonObject | None]] = {
+LISTS: dict[str, Callable[[Queries], object]] = {
     "list": lambda queries: queries.call_list(limit=20),
     "list by number": lambda queries: queries.call_list(number_key=f"{7:064x}", limit=20),
     "list since": lambda queries: queries.call_list(since=T0 + 1_000, limit=20),
     "callbacks": lambda queries: queries.callback_list(),
     "open callbacks": lambda queries: queries.callback_list(only_open=True),
+    "judged": lambda queries: queries.judged(since=T0 + 1_000, limit=20),
 }
 
 

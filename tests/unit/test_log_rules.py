@@ -15,7 +15,18 @@ import pytest
 from oddzwon.log import vocabulary as v
 from oddzwon.log import writing
 from oddzwon.log.connection import open_for_writing
-from oddzwon.log.records import Condition, Decision, Ending, Evidence, Fact, NewCall, NewRecording, Party, Receipt
+from oddzwon.log.records import (
+    Attestation,
+    Condition,
+    Decision,
+    Ending,
+    Evidence,
+    Fact,
+    NewCall,
+    NewRecording,
+    Party,
+    Receipt,
+)
 
 T0 = 1_760_000_000_000
 PARTY = Party("+48600100200", "a" * 64)
@@ -91,7 +102,7 @@ def decide_positively(db: sqlite3.Connection, decision: str, call: str) -> None:
     db.execute("BEGIN")
     for seq, code in enumerate(v.DECISION_CODES, start=1):
         db.execute("INSERT INTO decision_condition VALUES (?, ?, ?, 1, '')", (decision, seq, code))
-    db.execute("INSERT INTO decision VALUES (?, ?, 1, 'p', ?)", (decision, call, T0 + 2_000))
+    db.execute("INSERT INTO decision VALUES (?, ?, 1, 'p', ?, 1)", (decision, call, T0 + 2_000))
     db.execute("COMMIT")
 
 
@@ -117,7 +128,7 @@ def test_drop_needs_a_technical_ending(db: sqlite3.Connection) -> None:
         " VALUES ('d', 'lab', 'inbound', 'l', 'm', ?, 'menu')",
         (T0,),
     )
-    db.execute("INSERT INTO ending VALUES ('end-d', 'd', 'caller', 0, 'high', 'menu', 'plain BYE', ?)", (T0,))
+    db.execute("INSERT INTO ending VALUES ('end-d', 'd', 'caller', 0, 'high', 'menu', 'plain BYE', ?, 1)", (T0,))
     refuse(db, "FOREIGN KEY", "INSERT INTO call_drop VALUES ('x', 'd', 'end-d', 1)")
     refuse(db, "drop-is-technical", "INSERT INTO call_drop VALUES ('x', 'd', 'end-d', 0)")
     refuse(db, "FOREIGN KEY", "INSERT INTO call_drop VALUES ('x', 'd', 'end-c', 1)")
@@ -131,7 +142,7 @@ def test_callback_without_any_decision(db: sqlite3.Connection) -> None:
 def test_callback_without_a_positive_decision(db: sqlite3.Connection) -> None:
     db.execute("BEGIN")
     db.execute("INSERT INTO decision_condition VALUES ('dec-c', 1, 'CLIR', NULL, 'unknown')")
-    db.execute("INSERT INTO decision VALUES ('dec-c', 'c', 0, 'p', ?)", (T0 + 2_000,))
+    db.execute("INSERT INTO decision VALUES ('dec-c', 'c', 0, 'p', ?, 1)", (T0 + 2_000,))
     db.execute("COMMIT")
     refuse(db, "FOREIGN KEY", f"INSERT {CALLBACK} ('x', 'drop-c', 'dec-c', 'c', 1, 2, 'waiting', ?)", LATER)
     refuse(db, "positive-decision", f"INSERT {CALLBACK} ('x', 'drop-c', 'dec-c', 'c', 0, 2, 'waiting', ?)", LATER)
@@ -154,18 +165,18 @@ def test_positive_decision_needs_every_condition(db: sqlite3.Connection, code: s
             db.execute("INSERT INTO decision_condition VALUES ('dec-c', ?, ?, 1, '')", (seq, one))
         elif result is not None:
             db.execute(f"INSERT INTO decision_condition VALUES ('dec-c', ?, ?, {result}, '')", (seq, one))
-    refuse(db, "decision-conditions", "INSERT INTO decision VALUES ('dec-c', 'c', 1, 'p', ?)", T0)
+    refuse(db, "decision-conditions", "INSERT INTO decision VALUES ('dec-c', 'c', 1, 'p', ?, 1)", T0)
 
 
 def test_positive_decision_with_an_extra_failed_condition(db: sqlite3.Connection) -> None:
     db.execute("BEGIN")
     for seq, code in enumerate((*v.DECISION_CODES, "ONE_MORE"), start=1):
         db.execute("INSERT INTO decision_condition VALUES ('dec-c', ?, ?, ?, '')", (seq, code, code != "ONE_MORE"))
-    refuse(db, "decision-conditions", "INSERT INTO decision VALUES ('dec-c', 'c', 1, 'p', ?)", T0)
+    refuse(db, "decision-conditions", "INSERT INTO decision VALUES ('dec-c', 'c', 1, 'p', ?, 1)", T0)
 
 
 def test_refusal_names_its_reason(db: sqlite3.Connection) -> None:
-    refuse(db, "decision-refusal-needs-reason", "INSERT INTO decision VALUES ('dec-c', 'c', 0, 'p', ?)", T0)
+    refuse(db, "decision-refusal-needs-reason", "INSERT INTO decision VALUES ('dec-c', 'c', 0, 'p', ?, 1)", T0)
 
 
 def test_conditions_without_a_decision(db: sqlite3.Connection) -> None:
@@ -530,6 +541,7 @@ APPEND_ONLY = [
     "attempt_condition",
     "required_condition",
     "access",
+    "attestation",
 ]
 
 
@@ -541,6 +553,7 @@ def test_access_needs_a_reason(db: sqlite3.Connection) -> None:
 @pytest.mark.parametrize("table", APPEND_ONLY)
 def test_append_only(db: sqlite3.Connection, table: str, recursive: str) -> None:
     db.execute("INSERT INTO access (at, by, what, reason) VALUES (1, 'root', 'calls show', 'complaint 7')")
+    writing.attest(db, "a", Attestation(T0 + 5_000, "phone", "PJSIP/agent1"), None)
     db.execute(f"PRAGMA recursive_triggers = {recursive}")
     rows = db.execute(f"SELECT * FROM {table}").fetchall()
     assert rows

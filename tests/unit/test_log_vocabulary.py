@@ -11,7 +11,7 @@ import pytest
 from oddzwon.domain.callback import FINAL, CallbackState
 from oddzwon.domain.callback_events import AttemptState
 from oddzwon.domain.ending import Party
-from oddzwon.domain.events import Direction, Stage
+from oddzwon.domain.events import Direction, Fault, Stage
 from oddzwon.domain.hangup_cause import Confidence
 from oddzwon.domain.lawfulness import Code, DialFacts, dial_gate
 from oddzwon.domain.notice import PromptKind
@@ -36,6 +36,7 @@ from oddzwon.log.records import NewCall, NewRecording, Receipt
         (AttemptState, v.ATTEMPT_OPEN + v.ATTEMPT_FINAL),
         (Code, v.DECISION_CODES),
         (ObjectionScope, v.OBJECTION_SCOPES),
+        (Fault, v.FAULTS),
         (set(Regime) - {Regime.HOLD, Regime.NONE}, v.REGIMES),
         ({PromptKind.LAYER1, PromptKind.SHORT}, (v.LAYER1, v.SHORT_NOTICE)),
     ],

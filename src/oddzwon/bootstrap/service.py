@@ -19,6 +19,7 @@ from oddzwon.asterisk.fastagi import FastAgiServer
 from oddzwon.asterisk.translate import WANTED
 from oddzwon.bootstrap.choices import choices_from
 from oddzwon.bootstrap.speaking import studio_for
+from oddzwon.callflow import attestation
 from oddzwon.callflow.agents import Agents
 from oddzwon.callflow.alarms import Alarms
 from oddzwon.callflow.callback import callback
@@ -118,7 +119,11 @@ async def _open(settings: Settings) -> AsyncIterator[tuple[Switchboard, Watch, F
         fastagi = FastAgiServer(
             settings.fastagi.host,
             settings.fastagi.port,
-            {"inbound": lambda agi: inbound(agi, board), "callback": lambda agi: callback(agi, board)},
+            {
+                "inbound": lambda agi: inbound(agi, board),
+                "callback": lambda agi: callback(agi, board),
+                "attest": lambda agi: attestation.by_phone(agi, board),
+            },
             max_sessions=settings.fastagi.max_sessions,
         )
         await fastagi.start()

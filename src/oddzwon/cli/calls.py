@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import re
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,17 +10,19 @@ import typer
 from rich.table import Table
 
 from oddzwon.bootstrap.service import number_secret
-from oddzwon.cli.output import err, fail, out, print_json, show, table, told
+from oddzwon.cli.journals import journal_in_words, journal_table, rejudge_calls
+from oddzwon.cli.output import Json, err, fail, out, print_json, show, table, told
+from oddzwon.cli.times import instant
 from oddzwon.config import ConfigError, Settings, config_path, load
 from oddzwon.control import ask_service
 from oddzwon.domain.number import Number, mask, parse
 from oddzwon.domain.rights import number_key
+from oddzwon.domain.words import verdict
 from oddzwon.log.queries import Queries
 
 calls = typer.Typer(no_args_is_help=True, help="The calls in the log.")
 callbacks = typer.Typer(no_args_is_help=True, help="The callbacks in the log.")
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document and nothing else.")]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, the newest.")]
 Reveal = Annotated[bool, typer.Option("--reveal", help="Show whole numbers; needs --reason, and is logged.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why whole numbers are needed.")]
@@ -56,7 +55,7 @@ def list_calls(
     """The calls, newest first."""
     with told(as_json=as_json):
         settings = settings_of(context)
-        begun = _instant(since) if since else None
+        begun = instant(since) if since else None
         key = _key(settings, number) if number else None
         with _queries(settings, "calls list", reveal=reveal, reason=reason) as queries:
             found = queries.call_list(number_key=key, since=begun, limit=limit)
@@ -88,21 +87,25 @@ def _refused(call: dict[str, Any]) -> str | None:
 def show_call(
     context: typer.Context,
     call: Annotated[str, typer.Argument(help="The call's id.")],
+    with_journal: Annotated[
+        bool, typer.Option("--journal", help="Also every event that bears on its ending, in words.")
+    ] = False,
     as_json: Json = False,
     reveal: Reveal = False,
     reason: Reason = "",
 ) -> None:
-    """One call: what was said, how it ended, what was decided and why, and its callback."""
+    """One call: what was said, how it ended and by what evidence, what was decided and why, and its callback."""
     with told(as_json=as_json):
         settings = settings_of(context)
         with _queries(settings, f"calls show {call}", reveal=reveal, reason=reason) as queries:
             found = queries.call_object(call)
+            lines = journal_in_words(queries, call) if with_journal and found is not None else []
     if found is None:
         fail(f"no call {call!r} in {settings.log.path}; `oddzwon calls list` shows them", as_json=as_json)
     if as_json:
-        print_json(found)
+        print_json({**found, "journal": lines} if with_journal else found)
         return
-    for part in _parts(found):
+    for part in [*_parts(found), *([journal_table(lines)] if with_journal else [])]:
         out.print(part)
         out.print()
 
@@ -124,11 +127,11 @@ def _parts(call: dict[str, Any]) -> list[Table]:
         recorded.add_row(r["id"], r["regime"], r["state"], r["started_at"], r["delete_after"])
     parts = [head, said, recorded]
     if (ending := call["ending"]) is not None:
-        verdict = f"{ending['party']}, fault: {show(ending['technical'])}, confidence {show(ending['confidence'])}"
-        why = table(f"Ended by {verdict}", "evidence", "leg", "at")
-        for fact in ending["evidence"]:
-            why.add_row(fact["fact"], show(fact["leg"]), show(fact["at"]))
-        parts.append(why)
+        parts.append(_verdict(ending))
+    if call["attestations"]:
+        parts.append(_attestations(call["attestations"]))
+    if call["earlier"]:
+        parts.append(_earlier(call["earlier"]))
     if (decision := call["decision"]) is not None:
         answer = "may be called back" if decision["allowed"] else "is not called back"
         law = table(f"Decision: {answer} (policy {decision['policy'][:12]})", "condition", "passed", "evidence")
@@ -140,11 +143,59 @@ def _parts(call: dict[str, Any]) -> list[Table]:
     return parts
 
 
+def _verdict(ending: dict[str, Any]) -> Table:
+    """What was found, what decided it, and what speaks against it."""
+    said = verdict(ending["party"], ending["technical"], ending["confidence"], ending["rules"])
+    why = table(said, "", "evidence", "leg", "at")
+    for n, fact in enumerate(ending["evidence"]):
+        why.add_row("for" if n else "decided", fact["fact"], show(fact["leg"]), show(fact["at"]))
+    for fact in ending["against"]:
+        why.add_row("against", fact["fact"], show(fact["leg"]), show(fact["at"]))
+    return why
+
+
+def _attestations(said: list[dict[str, Any]]) -> Table:
+    words = table("It was attested that the call was cut off", "at", "door", "by", "fault", "reason")
+    for one in said:
+        words.add_row(one["at"], one["door"], one["by"], show(one["fault"]), show(one["reason"] or None))
+    return words
+
+
+def _earlier(verdicts: list[dict[str, Any]]) -> Table:
+    before = table("Judged before, and anew after an attestation", "at", "verdict", "decided by", "decision")
+    for one in verdicts:
+        ending = one["ending"]
+        before.add_row(
+            one["at"],
+            verdict(ending["party"], ending["technical"], ending["confidence"], ending["rules"]),
+            ending["evidence"][0]["fact"] if ending["evidence"] else "–",
+            show(_refused(one) or (one["decision"] and "may be called back")),
+        )
+    return before
+
+
 def _attempts(callback: dict[str, Any]) -> Table:
     dials = table(f"Callback {callback['id']}: {callback['state']}", "n", "state", "at", "cause", "call", "channel")
     for a in callback["attempts"]:
         dials.add_row(str(a["n"]), a["state"], a["at"], show(a["cause"]), show(a["call"]), a["channel_id"])
     return dials
+
+
+@calls.command("rejudge")
+def rejudge(
+    context: typer.Context,
+    call: Annotated[list[str] | None, typer.Argument(help="These calls; else all.")] = None,
+    since: Annotated[str | None, typer.Option(help="Begun since: ISO 8601, or 30m, 2h, 7d ago.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Show those whose verdict would stay, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Judge written journals by the present rules, and show the differences; nothing is changed."""
+    with told(as_json=as_json):
+        settings = settings_of(context)
+        begun = instant(since) if since else 0
+        with Queries(settings.log.path, mask) as queries:
+            status = rejudge_calls(queries, call or None, since=begun, every=every, as_json=as_json)
+    raise typer.Exit(status)
 
 
 @callbacks.command("list")
@@ -206,21 +257,6 @@ def cancel_callback(
         print_json({"cancelled": callback})
     else:
         err.print(f"callback {callback} is being stopped")
-
-
-_AGO = re.compile(r"([0-9]{1,6})([mhd])")
-_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
-
-
-def _instant(text: str) -> int:
-    ago = _AGO.fullmatch(text)
-    if ago:
-        return time.time_ns() // 1_000_000 - int(ago[1]) * _MS[ago[2]]
-    try:
-        return int(datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1000)
-    except (ValueError, OverflowError) as error:
-        msg = f"--since {text!r}: neither ISO 8601 nor 30m, 2h, 7d; for example 2026-11-21T08:00Z"
-        raise typer.BadParameter(msg) from error
 
 
 def _key(settings: Settings, raw: str) -> str:

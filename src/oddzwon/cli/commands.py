@@ -14,8 +14,9 @@ import oddzwon
 from oddzwon.bootstrap.checks import run_checks
 from oddzwon.bootstrap.logging import configure_logging
 from oddzwon.bootstrap.service import serve as run_service
-from oddzwon.cli.calls import Json, callbacks, calls, settings_of
-from oddzwon.cli.output import err, fail, out, print_json, show, table, told
+from oddzwon.cli.attestation import drop
+from oddzwon.cli.calls import callbacks, calls, settings_of
+from oddzwon.cli.output import Json, err, fail, out, print_json, show, table, told
 from oddzwon.cli.prompts import prompts
 from oddzwon.config_template import template
 
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.add_typer(calls, name="calls")
 app.add_typer(callbacks, name="callbacks")
 app.add_typer(prompts, name="prompts")
+app.command("drop")(drop)
 
 
 def _version(wanted: bool) -> None:

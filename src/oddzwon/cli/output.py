@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -23,6 +23,8 @@ _WIDE = 240
 out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
 """As wide as the terminal; into a pipe, wide enough that nothing is folded."""
 err = Console(stderr=True, soft_wrap=True)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document and nothing else.")]
 
 _EXPECTED = (ConfigError, ControlError, CheckError, LogError, PromptError, AsteriskError, OSError)
 

@@ -10,8 +10,8 @@ from rich.progress import Progress
 
 from oddzwon.bootstrap.choices import prompt_plan
 from oddzwon.bootstrap.speaking import speaker_for
-from oddzwon.cli.calls import Json, settings_of
-from oddzwon.cli.output import err, out, print_json, show, table, told
+from oddzwon.cli.calls import settings_of
+from oddzwon.cli.output import Json, err, out, print_json, show, table, told
 from oddzwon.config import Settings
 from oddzwon.prompts.build import BuildReport, BuildRow, build
 from oddzwon.prompts.library import PromptLibrary

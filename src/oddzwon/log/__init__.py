@@ -22,6 +22,7 @@ from oddzwon.log.errors import (
 from oddzwon.log.ids import channel_id, new_id
 from oddzwon.log.records import (
     AttemptRow,
+    Attestation,
     CallRow,
     Condition,
     Counts,
@@ -40,6 +41,7 @@ from oddzwon.log.records import (
 
 __all__ = [
     "AttemptRow",
+    "Attestation",
     "CallLog",
     "CallRow",
     "Condition",

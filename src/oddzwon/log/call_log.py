@@ -21,6 +21,7 @@ from oddzwon.log.inquiries import Inquiries
 from oddzwon.log.reader import Reader
 from oddzwon.log.records import (
     AttemptRow,
+    Attestation,
     Condition,
     Decision,
     Ending,
@@ -192,8 +193,19 @@ class CallLog(Inquiries):
         """Log that whole numbers were shown: to whom, of what, and why. Refused: ``access-needs-a-reason``."""
         await self._write(lambda db: writing.record_access(db, by, what, reason, at))
 
+    async def attest(self, call: str, word: Attestation, fact: Fact | None = None) -> None:
+        """Log somebody's word that the call was cut off; ``fact`` is its line in the journal of a call that has ended.
+
+        Refused: ``attestation-only-for-inbound``, ``attestation-needs-a-person``, ``attestation-needs-a-reason``.
+        """
+        await self._write(lambda db: writing.attest(db, call, word, fact))
+
     async def settle(self, call: str, ending: Ending, journal: Sequence[Fact] = ()) -> str | None:
-        """Log the verdict on a call's ending with its evidence; returns the drop's id if it was a fault."""
+        """Log a verdict on a call's ending with its evidence; returns the drop's id if it was a fault.
+
+        A call has one drop: a later verdict (``ending.n``) that finds one there leaves it as it is. Refused:
+        ``ending-again-needs-attestation``.
+        """
         drop = self._id("drop", ending.at) if ending.technical else None
         made = self._id("end", ending.at)
         await self._write(lambda db: writing.settle(db, call, ending, made=made, facts=journal, drop=drop))

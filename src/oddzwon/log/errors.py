@@ -85,8 +85,8 @@ UNIQUE_RULES = {
     "attempt.callback": "one-open-attempt-per-callback",
     "call.pbx, call.leg, call.linked": "leg-logged-once",
     "call_drop.call": "one-drop-per-call",
-    "ending.call": "one-ending-per-call",
-    "decision.call": "one-decision-per-call",
+    "ending.call, ending.n": "one-ending-per-call",
+    "decision.call, decision.n": "one-decision-per-call",
     "recording.file": "recording-file-once",
 }
 """SQLite names the columns of a violated UNIQUE; people and programs get the rule's name instead."""

@@ -14,6 +14,7 @@ from oddzwon.log import reading
 from oddzwon.log.reader import Reader
 from oddzwon.log.records import (
     AttemptRow,
+    Attestation,
     CallRow,
     Counts,
     Drop,
@@ -71,8 +72,24 @@ class Inquiries:
         return await self._read(lambda db: reading.facts(db, call))
 
     async def ending(self, call: str) -> Ending | None:
-        """The verdict on the call's ending."""
+        """The latest verdict on the call's ending."""
         return await self._read(lambda db: reading.ending(db, call))
+
+    async def decided(self, call: str) -> bool:
+        """Whether nothing is left to decide on this call: its latest verdict has a decision, or it has its callback."""
+        return await self._read(lambda db: reading.decided(db, call))
+
+    async def attestations(self, call: str) -> tuple[Attestation, ...]:
+        """What was attested of this call, in order."""
+        return await self._read(lambda db: reading.attestations(db, call))
+
+    async def attested_since(self, pbx: str, since: Instant) -> tuple[CallRow, ...]:
+        """The PBX's ended calls that were attested since then, and after their latest verdict; oldest first."""
+        return await self._read(lambda db: reading.attested_since(db, pbx, since))
+
+    async def latest_of_agent(self, pbx: str, agent: str, since: Instant) -> CallRow | None:
+        """The call that this agent (an interface) had last, among those ended at or after ``since``."""
+        return await self._read(lambda db: reading.latest_of_agent(db, pbx, agent, since))
 
     async def open_callbacks(self) -> tuple[OpenCallback, ...]:
         """Every callback that is not final, oldest first."""

@@ -18,9 +18,11 @@ from typing import Any, TypeAlias
 
 from sqlite_utils import Database
 
-from oddzwon.domain.events import Instant
+from oddzwon.domain.events import Instant, LegId
 from oddzwon.log.connection import open_for_reading
 from oddzwon.log.errors import log_error
+from oddzwon.log.ids import new_id
+from oddzwon.log.records import Fact, Judged
 from oddzwon.log.tables import one_of
 from oddzwon.log.vocabulary import CALLBACK_OPEN
 
@@ -92,6 +94,45 @@ class Queries:
             values.append(since)
         return self._snapshot(lambda: self._calls(" AND ".join(where) or "1", values, limit))
 
+    def journal_of(self, call: str) -> tuple[LegId, Instant | None, list[Fact]] | None:
+        """The caller's leg, the call's end, and its journal in order; None: there is no such call."""
+
+        def read() -> list[JsonObject]:
+            rows = self._rows("SELECT leg, ended_at FROM call WHERE id = ?", [call])
+            facts = self._rows("SELECT * FROM journal WHERE call = ? ORDER BY seq", [call])
+            return [{**row, "journal": facts} for row in rows]
+
+        found = self._snapshot(read)
+        return (found[0]["leg"], found[0]["ended_at"], [_fact(row) for row in found[0]["journal"]]) if found else None
+
+    def judged(
+        self, *, calls: Sequence[str] | None = None, since: Instant = 0, after: str = "", limit: int = LIST_LIMIT
+    ) -> list[Judged]:
+        """Calls with a verdict and their journals, by id (so in the order of their arrival), at most ``limit``.
+
+        ``calls`` picks them by id; ``since`` leaves out those begun before; ``after``: from behind this id.
+        """
+        if since and not after:
+            after = new_id("call", since, bytes)  # ids begin with the time: nothing older is walked through
+        where, values = (
+            ("1", []) if calls is None else ("c.id IN (SELECT value FROM json_each(?))", [json.dumps(calls)])
+        )
+        order = "ORDER BY c.id LIMIT ?"
+        sql = (
+            "SELECT c.id, c.leg, c.started_at, c.ended_at, e.party, e.technical, e.confidence, e.rule FROM call AS c"
+            " JOIN ending AS e ON e.call = c.id AND e.n = (SELECT max(n) FROM ending WHERE call = c.id)"
+            f" WHERE {where} AND c.id > ? AND c.started_at >= ? {order}"
+        )
+
+        def read() -> list[JsonObject]:
+            rows = self._rows(sql, [*values, after, since, limit])
+            facts = self._grouped(
+                "call", f"SELECT * FROM journal WHERE {_OF_CALLS} ORDER BY call, seq", [row["id"] for row in rows], dict
+            )
+            return [{**row, "journal": facts.get(row["id"], [])} for row in rows]
+
+        return [_judged(row) for row in self._snapshot(read)]
+
     def callback_object(self, callback: str) -> JsonObject | None:
         """The callback with this id, or None: the ``callback`` part of its call, what it belongs to, its history."""
         return next(iter(self._snapshot(lambda: self._callbacks("b.id = ?", [callback], 1))), None)
@@ -139,6 +180,7 @@ class Queries:
         recordings = self._grouped(
             "call", f"SELECT * FROM recording WHERE {_OF_CALLS} ORDER BY started_at, id", ids, _recording
         )
+        attested = self._attestations(ids)
         endings = self._endings(ids)
         decisions = self._decisions(ids)
         callbacks = self._grouped("call", f"SELECT * FROM callback WHERE {_OF_CALLS}", ids, dict)
@@ -148,32 +190,39 @@ class Queries:
                 "id": row["id"],
                 **{name: iso(row[name]) if name.endswith("_at") else row[name] for name in _SHOWN_OF_CALL},
                 "number": self._number(row["number"]),
-                "stage": endings.get(row["id"], row)["stage"],
+                "stage": endings[row["id"]][-1]["stage"] if row["id"] in endings else row["stage"],
                 "menu_key": row["menu_key"],
                 "queue": row["queue"],
                 "agent": row["agent"],
                 "notices": notices.get(row["id"], []),
                 "recordings": recordings.get(row["id"], []),
-                "ending": _ending(endings.get(row["id"])),
-                "decision": decisions.get(row["id"]),
+                "ending": _ending(endings.get(row["id"], []), attested.get(row["id"], [])),
+                "decision": next((one["decision"] for one in reversed(decisions.get(row["id"], []))), None),
                 "callback": _callback(callbacks.get(row["id"]), attempts),
                 "resumes": row["resumes"],
+                "attestations": [_attestation(one) for one in attested.get(row["id"], [])],
+                "earlier": _earlier(endings.get(row["id"], []), decisions.get(row["id"], [])),
             }
             for row in rows
         ]
 
-    def _endings(self, calls: Sequence[str]) -> dict[str, JsonObject]:
-        rows = self._rows(f"SELECT * FROM ending WHERE {_OF_CALLS}", [json.dumps(list(calls))])
+    def _endings(self, calls: Sequence[str]) -> Children:
+        """The verdicts of each call, the latest last, with their evidence."""
+        rows = self._rows(f"SELECT * FROM ending WHERE {_OF_CALLS} ORDER BY call, n", [json.dumps(list(calls))])
         evidence = self._grouped(
             "ending",
             "SELECT * FROM ending_evidence WHERE ending IN (SELECT value FROM json_each(?)) ORDER BY ending, seq",
             [row["id"] for row in rows],
-            lambda row: {"fact": row["fact"], "leg": row["leg"], "at": iso(row["at"])},
+            lambda row: {**{name: row[name] for name in ("fact", "leg", "against")}, "at": iso(row["at"])},
         )
-        return {row["call"]: {**row, "evidence": evidence.get(row["id"], [])} for row in rows}
+        found: Children = defaultdict(list)
+        for row in rows:
+            found[row["call"]].append({**row, "evidence": evidence.get(row["id"], [])})
+        return found
 
-    def _decisions(self, calls: Sequence[str]) -> dict[str, JsonObject]:
-        rows = self._rows(f"SELECT * FROM decision WHERE {_OF_CALLS}", [json.dumps(list(calls))])
+    def _decisions(self, calls: Sequence[str]) -> Children:
+        """The decisions of each call, the latest last, with the number of the verdict that each is on."""
+        rows = self._rows(f"SELECT * FROM decision WHERE {_OF_CALLS} ORDER BY call, n", [json.dumps(list(calls))])
         conditions = self._grouped(
             "decision",
             "SELECT * FROM decision_condition WHERE decision IN (SELECT value FROM json_each(?))"
@@ -181,7 +230,13 @@ class Queries:
             [row["id"] for row in rows],
             lambda row: {"code": row["code"], "passed": _truth(row["passed"]), "evidence": row["evidence"]},
         )
-        return {row["call"]: _decision(row, conditions.get(row["id"], [])) for row in rows}
+        found: Children = defaultdict(list)
+        for row in rows:
+            found[row["call"]].append({"n": row["n"], "decision": _decision(row, conditions.get(row["id"], []))})
+        return found
+
+    def _attestations(self, calls: Sequence[str]) -> Children:
+        return self._grouped("call", f"SELECT * FROM attestation WHERE {_OF_CALLS} ORDER BY call, id", calls, dict)
 
     def _attempts(self, callbacks: Sequence[str]) -> Children:
         return self._grouped(
@@ -223,6 +278,24 @@ class Queries:
         ]
 
 
+def _judged(row: Row) -> Judged:
+    return Judged(
+        call=row["id"],
+        leg=row["leg"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        party=row["party"],
+        technical=_truth(row["technical"]),
+        confidence=row["confidence"],
+        rule=row["rule"],
+        journal=tuple(_fact(one) for one in row["journal"]),
+    )
+
+
+def _fact(row: Row) -> Fact:
+    return Fact(row["at"], row["fact"], row["leg"], json.loads(row["data"]))
+
+
 def _truth(value: int | None) -> bool | None:
     return None if value is None else bool(value)
 
@@ -241,15 +314,48 @@ def _recording(row: Row) -> JsonObject:
     }
 
 
-def _ending(row: Row | None) -> JsonObject | None:
-    if row is None:
+def _ending(rows: list[JsonObject], attested: list[JsonObject]) -> JsonObject | None:
+    """The latest verdict. What was attested after it, and left it as it is, stands beside its evidence."""
+    if not rows:
         return None
+    row = rows[-1]
+    shown = _verdict(row)
+    later = [
+        {"fact": _attested(one), "leg": "agent", "at": iso(one["at"])} for one in attested if one["at"] >= row["at"]
+    ]
+    shown["evidence" if row["technical"] else "against"] += later
+    return shown
+
+
+def _attested(row: Row) -> str:
+    """As the judge words it in the evidence (domain.ending)."""
+    fault = f": {row['fault']}" if row["fault"] else ""
+    return f"the agent says that it was cut off{fault} ({row['door']})"
+
+
+def _verdict(row: Row) -> JsonObject:
+    def side(against: int) -> list[JsonObject]:
+        shown = ("fact", "leg", "at")
+        return [{name: one[name] for name in shown} for one in row["evidence"] if one["against"] == against]
+
     return {
         "party": row["party"],
         "technical": _truth(row["technical"]),
         "confidence": row["confidence"],
-        "evidence": row["evidence"],
+        "evidence": side(0),
+        "against": side(1),
+        "rules": row["rule"],
     }
+
+
+def _earlier(endings: list[JsonObject], decisions: list[JsonObject]) -> list[JsonObject]:
+    """The verdicts before the latest, oldest first, each with its decision (null: none was made on it)."""
+    decided = {one["n"]: one["decision"] for one in decisions}
+    return [{"at": iso(row["at"]), "ending": _verdict(row), "decision": decided.get(row["n"])} for row in endings[:-1]]
+
+
+def _attestation(row: Row) -> JsonObject:
+    return {"at": iso(row["at"]), **{name: row[name] for name in ("door", "by", "fault", "reason")}}
 
 
 def _decision(row: Row, conditions: list[JsonObject]) -> JsonObject:

@@ -13,6 +13,7 @@ from oddzwon.domain.events import Instant
 from oddzwon.log import vocabulary as v
 from oddzwon.log.records import (
     AttemptRow,
+    Attestation,
     CallRow,
     Counts,
     Drop,
@@ -87,11 +88,15 @@ def facts(db: Connection, call: str) -> tuple[Fact, ...]:
 
 def ending(db: Connection, call: str) -> Ending | None:
     row = db.execute(
-        "SELECT id, party, technical, confidence, stage, rule, at FROM ending WHERE call = ?", (call,)
+        "SELECT id, party, technical, confidence, stage, rule, at, n FROM ending WHERE call = ?"
+        " ORDER BY n DESC LIMIT 1",
+        (call,),
     ).fetchone()
     if row is None:
         return None
-    evidence = db.execute("SELECT fact, leg, at FROM ending_evidence WHERE ending = ? ORDER BY seq", (row[0],))
+    evidence = db.execute(
+        "SELECT fact, leg, at, against FROM ending_evidence WHERE ending = ? ORDER BY seq", (row[0],)
+    ).fetchall()
     return Ending(
         party=row[1],
         technical=None if row[2] is None else bool(row[2]),
@@ -99,8 +104,40 @@ def ending(db: Connection, call: str) -> Ending | None:
         stage=row[4],
         rule=row[5],
         at=row[6],
-        evidence=tuple(Evidence(*one) for one in evidence),
+        evidence=tuple(Evidence(*one[:3]) for one in evidence if not one[3]),
+        against=tuple(Evidence(*one[:3]) for one in evidence if one[3]),
+        n=row[7],
     )
+
+
+def decided(db: Connection, call: str) -> bool:
+    # a positive decision stays the last one: its callback is all that may follow
+    return _exists(db, "SELECT 1 FROM call WHERE id = ? AND judged = 1", call)
+
+
+def attestations(db: Connection, call: str) -> tuple[Attestation, ...]:
+    rows = db.execute("SELECT at, door, by, fault, reason FROM attestation WHERE call = ? ORDER BY id", (call,))
+    return tuple(Attestation(*row) for row in rows)
+
+
+def attested_since(db: Connection, pbx: str, since: Instant) -> tuple[CallRow, ...]:
+    # +: not by the index of the PBX's calls, which are all of them
+    return _calls(
+        db,
+        "c.id IN (SELECT a.call FROM attestation AS a WHERE a.at >= ?"
+        " AND EXISTS (SELECT 1 FROM ending AS e WHERE e.call = a.call)"
+        " AND NOT EXISTS (SELECT 1 FROM ending AS e WHERE e.call = a.call AND e.at > a.at))"
+        " AND +c.pbx = ? ORDER BY c.started_at",
+        since,
+        pbx,
+    )
+
+
+def latest_of_agent(db: Connection, pbx: str, agent: str, since: Instant) -> CallRow | None:
+    found = _calls(
+        db, "c.agent = ? AND c.ended_at >= ? AND c.pbx = ? ORDER BY c.ended_at DESC LIMIT 1", agent, since, pbx
+    )
+    return next(iter(found), None)
 
 
 def open_callbacks(db: Connection) -> tuple[OpenCallback, ...]:

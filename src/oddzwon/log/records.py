@@ -93,7 +93,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The verdict: who ended the call, and was it a fault? ``rule`` names the row that decided."""
+    """The verdict: who ended the call, and was it a fault? ``rule`` is the version of the rules.
+
+    ``evidence`` decided and supports it, ``against`` speaks against it. ``n`` counts the verdicts on the call: one
+    after the first needs an attestation (:class:`Attestation`) that the one before could not know.
+    """
 
     party: str
     technical: bool | None
@@ -102,6 +106,37 @@ class Ending:
     rule: str
     at: Instant
     evidence: tuple[Evidence, ...] = ()
+    against: tuple[Evidence, ...] = ()
+    n: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A call with its latest verdict and its journal: what judging it anew needs, and what that is compared with."""
+
+    call: str
+    leg: LegId
+    started_at: Instant
+    ended_at: Instant | None
+    party: str
+    technical: bool | None
+    confidence: str | None
+    rule: str
+    journal: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """Somebody's word that the call was cut off. ``by``: an agent's interface, or a person of the operator's.
+
+    ``fault`` None: it was not said what was at fault. ``reason`` is required at the console, else empty.
+    """
+
+    at: Instant
+    door: str
+    by: str
+    fault: str | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from sqlite_utils import Database, Migrations
 from oddzwon.log.callback_guards import CALLBACK_GUARDS
 from oddzwon.log.errors import LogCorrupt, LogTooNew, LogTooOld
 from oddzwon.log.guards import GUARDS
+from oddzwon.log.second_schema import SECOND
 from oddzwon.log.tables import TABLES
 from oddzwon.log.vocabulary import DECISION_CODES, DIAL_CODES
 
@@ -31,6 +32,13 @@ def _first(db: Database) -> None:
     codes = [("decision", code) for code in DECISION_CODES] + [("dial", code) for code in DIAL_CODES]
     for row in codes:
         db.execute("INSERT INTO required_condition (gate, code) VALUES (?, ?)", list(row))
+
+
+@MIGRATIONS(name="0002_attestation")
+def _second(db: Database) -> None:
+    """The agent's word, and the verdict and decision that may follow from it."""
+    for statement in statements(SECOND):
+        db.execute(statement)
 
 
 def statements(script: str) -> list[str]:
@@ -57,6 +65,17 @@ def migrate(connection: sqlite3.Connection, path: Path, migrations: Migrations =
 
     Raises LogTooNew or LogCorrupt (another application's database), and sqlite3.Error.
     """
+    # a table that others refer to is made anew (second_schema): SQLite counts that as breaking them, whatever follows,
+    # so they are looked at as a whole before the commit; the switch does nothing inside a transaction
+    (enforced,) = connection.execute("PRAGMA foreign_keys").fetchone()
+    connection.execute("PRAGMA foreign_keys = OFF")
+    try:
+        _migrate(connection, path, migrations)
+    finally:
+        connection.execute(f"PRAGMA foreign_keys = {enforced}")
+
+
+def _migrate(connection: sqlite3.Connection, path: Path, migrations: Migrations) -> None:
     # IMMEDIATE: of two services that start at once, the second one waits here and then finds nothing to do
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -66,6 +85,7 @@ def migrate(connection: sqlite3.Connection, path: Path, migrations: Migrations =
         _check_known(db, path, migrations)
         if migrations.pending(db):
             migrations.apply(db)
+            _check_references(connection, path)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         # a write at every opening: on a read-only file SQLite would begin this transaction without a word
         connection.execute(f"PRAGMA user_version = {len(migrations.applied(db))}")
@@ -93,6 +113,12 @@ def check(connection: sqlite3.Connection, path: Path, migrations: Migrations = M
 
 def _is_empty(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
+
+
+def _check_references(connection: sqlite3.Connection, path: Path) -> None:
+    broken = connection.execute("PRAGMA foreign_key_check").fetchone()
+    if broken is not None:
+        raise LogCorrupt(f"{path}: a row of {broken[0]} refers to nothing. Put the last backup in its place.")
 
 
 def _check_ours(connection: sqlite3.Connection, path: Path) -> None:

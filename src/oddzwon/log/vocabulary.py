@@ -15,6 +15,12 @@ ENDING_PARTIES = ("caller", "agent", "carrier", "network", "system", "pbx", "unk
 
 CONFIDENCES = ("low", "medium", "high")
 
+DOORS = ("code", "phone", "console")
+"""How an attestation came: a feature code in the call, dialled after it, or the command line."""
+
+FAULTS = ("caller-line", "agent-line", "pbx")
+"""What an attestation may name as the fault."""
+
 REGIMES = ("quality", "contract", "legal")
 """Regimes under which a recording can begin; a *hold* is put on a recording later, *none* records nothing."""
 

@@ -15,6 +15,7 @@ from oddzwon.log.errors import LogRefused
 from oddzwon.log.ids import channel_id
 from oddzwon.log.records import (
     AttemptRow,
+    Attestation,
     Condition,
     Decision,
     Ending,
@@ -155,15 +156,31 @@ def settle(db: Connection, call: str, ending: Ending, *, made: str, facts: Seque
     """Insert the journal, the ending with its evidence and, if it was a fault, the drop."""
     journal(db, call, facts)
     db.execute(
-        "INSERT INTO ending (id, call, party, technical, confidence, stage, rule, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (made, call, ending.party, ending.technical, ending.confidence, ending.stage, ending.rule, ending.at),
+        "INSERT INTO ending (id, call, party, technical, confidence, stage, rule, at, n)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (made, call, ending.party, ending.technical, ending.confidence, ending.stage, ending.rule, ending.at, ending.n),
     )
+    sides = [(one, False) for one in ending.evidence] + [(one, True) for one in ending.against]
     db.executemany(
-        "INSERT INTO ending_evidence (ending, seq, fact, leg, at) VALUES (?, ?, ?, ?, ?)",
-        ((made, seq, one.fact, one.leg, one.at) for seq, one in enumerate(ending.evidence, start=1)),
+        "INSERT INTO ending_evidence (ending, seq, fact, leg, at, against) VALUES (?, ?, ?, ?, ?, ?)",
+        ((made, seq, one.fact, one.leg, one.at, against) for seq, (one, against) in enumerate(sides, start=1)),
     )
-    if drop is not None:
+    if drop is not None and (ending.n == 1 or not _dropped(db, call)):
         db.execute("INSERT INTO call_drop (id, call, ending, technical) VALUES (?, ?, ?, 1)", (drop, call, made))
+
+
+def _dropped(db: Connection, call: str) -> bool:
+    return db.execute("SELECT 1 FROM call_drop WHERE call = ?", (call,)).fetchone() is not None
+
+
+def attest(db: Connection, call: str, word: Attestation, fact: Fact | None) -> None:
+    """Insert the attestation and, for a call that has ended, its line of the journal."""
+    db.execute(
+        "INSERT INTO attestation (call, at, door, by, fault, reason) VALUES (?, ?, ?, ?, ?, ?)",
+        (call, word.at, word.door, word.by, word.fault, word.reason),
+    )
+    if fact is not None:
+        journal(db, call, [fact])
 
 
 def decide(db: Connection, call: str, made: str, decision: Decision, callback: str | None) -> None:
@@ -173,7 +190,8 @@ def decide(db: Connection, call: str, made: str, decision: Decision, callback: s
         ((made, seq, c.code, c.passed, c.evidence) for seq, c in enumerate(decision.conditions, start=1)),
     )
     db.execute(
-        "INSERT INTO decision (id, call, allowed, policy, at) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO decision (id, call, allowed, policy, at, n)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, coalesce((SELECT max(n) FROM ending WHERE call = ?2), 1))",
         (made, call, decision.allowed, decision.policy, decision.at),
     )
     if callback is None:
