@@ -113,11 +113,11 @@ class Lab:
         await self.ami_moves(AMI)
         await self.says('"event": "ami_up"', since=size, within=within)
 
-    async def kill_asterisk(self) -> None:
-        """SIGKILL, as a crash or the kernel's out-of-memory killer does it; returns once it is gone."""
+    async def kill_asterisk(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """SIGKILL, as a crash or the kernel's out-of-memory killer does it, or SIGTERM; returns once it is gone."""
         pid = int((self.state / "asterisk.pid").read_text())
-        os.kill(pid, signal.SIGKILL)
-        async with asyncio.timeout(10.0):
+        os.kill(pid, number)
+        async with asyncio.timeout(20.0):
             while _runs(pid):  # noqa: ASYNC110 - a process that is not our child tells nobody of its end
                 await asyncio.sleep(POLL_S)
 

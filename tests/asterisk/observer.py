@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from asterisk.manager import Event, Manager, ManagerException
 
 POLL_S = 0.1
+GOODBYE_S = 5.0
 NOT_IN_USE = "1"
 """AST_DEVICE_NOT_INUSE (include/asterisk/devicestate.h)."""
 
@@ -72,15 +73,19 @@ class Observer:
     def close(self) -> None:
         """Log out."""
         if self._manager is not None:
-            # pyst2's reader closes the socket at Asterisk's goodbye, at times before its writer has flushed
-            with contextlib.suppress(ValueError, ManagerException):
-                self._manager.close()
+            log_out(self._manager)
             self._manager = None
 
     async def until_quiet(self, within: float = 15.0) -> None:
         """Until Asterisk has no channel; raises TimeoutError."""
         async with asyncio.timeout(within):
             while await asyncio.to_thread(self._channels) != "0":  # noqa: ASYNC110 - a count is asked for, not told
+                await asyncio.sleep(POLL_S)
+
+    async def until_refused(self, within: float = 15.0) -> None:
+        """Until Asterisk refuses every action, since it waits for its last call to stop; raises TimeoutError."""
+        async with asyncio.timeout(within):
+            while await asyncio.to_thread(self._channels) != "None":  # noqa: ASYNC110 - nobody tells of it
                 await asyncio.sleep(POLL_S)
 
     def _channels(self) -> str:
@@ -127,6 +132,19 @@ class Observer:
             for future, wanted in self._waiting.items():
                 if wanted(seen):
                     future.get_loop().call_soon_threadsafe(_settle, future, seen)
+
+
+def log_out(manager: Manager) -> None:
+    """Log out, or let it be: pyst2 waits for ever for an answer that its reader has lost with the connection."""
+
+    def close() -> None:
+        # its reader closes the socket at Asterisk's goodbye, at times before its writer has flushed
+        with contextlib.suppress(ValueError, ManagerException):
+            manager.close()
+
+    leaving = threading.Thread(target=close, name="log-out", daemon=True)
+    leaving.start()
+    leaving.join(GOODBYE_S)
 
 
 def _settle(future: asyncio.Future[Seen], seen: Seen) -> None:

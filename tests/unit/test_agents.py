@@ -1,4 +1,4 @@
-"""Who is free and who is promised: asked of a manager on a real socket."""
+"""Who is free, who is promised and whose turn it is: asked of a manager on a real socket."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from tests.protocol.conftest import HOST, AmiPeer, AmiWire, soon
 
 from oddzwon.asterisk.ami import AmiClient, AmiSettings
 from oddzwon.callflow.agents import Agents
+from oddzwon.domain.events import Stage
+from oddzwon.domain.precedence import Claim, place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,36 @@ async def floor() -> AsyncIterator[Floor]:
     await peer.close()
 
 
+def lost(n: int, preferred: str | None = None, *, stage: Stage = Stage.TALKING, queue: str = "support") -> Claim:
+    """The claim of the n-th call's callback."""
+    return Claim(place_of(stage, n, f"call-{n}"), queue, preferred)
+
+
+def waiting(n: int) -> Claim:
+    """The claim of a caller who had waited in the queue: behind all who had talked."""
+    return lost(n, stage=Stage.QUEUED)
+
+
+async def dialled_in_order(agents: Agents, claims: Sequence[Claim]) -> list[str]:
+    """The calls whose callbacks got an agent, each dialled before it leaves the line."""
+    dialled: list[str] = []
+
+    async def dial(claim: Claim) -> None:
+        if await agents.reserve(f"cb-{claim.place.call}", claim):
+            await asyncio.sleep(0)  # the attempt's way to the disk
+            dialled.append(claim.place.call)
+            agents.withdraw(claim.place.call)
+
+    await soon(asyncio.gather(*map(dial, claims)))
+    return dialled
+
+
+@pytest.fixture
+def no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No two calls are lost at once: each claim is of a moment of its own."""
+    monkeypatch.setattr("oddzwon.callflow.agents.SAME_OUTAGE_S", -1.0)
+
+
 FREE = [Member("PJSIP/agent1"), Member("PJSIP/agent2"), Member("PJSIP/agent3")]
 
 
@@ -99,7 +131,7 @@ async def test_without_a_connection_nobody_is_promised(floor: Floor) -> None:
     """Fail closed: who cannot be asked is not free."""
     unconnected = Agents(AmiClient(AmiSettings(host=HOST, port=1, username="u", secret="s"), frozenset()))
     assert None is await unconnected.free("support")
-    assert None is await unconnected.reserve("cb-1", "support", "PJSIP/agent1")
+    assert None is await unconnected.reserve("cb-1", lost(1, "PJSIP/agent1"))
     assert not await unconnected.is_free("support", "PJSIP/agent1")
     assert None is unconnected.promised_to("cb-1")
 
@@ -107,22 +139,31 @@ async def test_without_a_connection_nobody_is_promised(floor: Floor) -> None:
 async def test_the_same_agent_first_else_the_queues_next(floor: Floor) -> None:
     floor.queues.members = FREE
     agents = floor.agents
-    assert await soon(agents.reserve("cb-1", "support", "PJSIP/agent2")) == "PJSIP/agent2"
-    assert await soon(agents.reserve("cb-2", "support", "PJSIP/agent2")) == "PJSIP/agent1"
-    assert await soon(agents.reserve("cb-3", "support", None)) == "PJSIP/agent3"
-    assert None is await soon(agents.reserve("cb-4", "support", "PJSIP/agent1"))
+    for claim, agent in ((lost(1, "PJSIP/agent2"), 2), (lost(2, "PJSIP/agent2"), 1), (lost(3), 3)):
+        assert await soon(agents.reserve(f"cb-{claim.place.started_at}", claim)) == f"PJSIP/agent{agent}"
+        agents.withdraw(claim.place.call)  # he is dialled
+    assert None is await soon(agents.reserve("cb-4", lost(4, "PJSIP/agent1")))
     assert agents.promised_to("cb-2") == "PJSIP/agent1"
 
 
 async def test_asked_again_a_callback_may_keep_its_agent(floor: Floor) -> None:
     floor.queues.members = FREE[:1]
-    assert await soon(floor.agents.reserve("cb-1", "support", None)) == "PJSIP/agent1"
-    assert await soon(floor.agents.reserve("cb-1", "support", None)) == "PJSIP/agent1"
+    assert await soon(floor.agents.reserve("cb-1", lost(1))) == "PJSIP/agent1"
+    assert await soon(floor.agents.reserve("cb-1", lost(1))) == "PJSIP/agent1"
 
 
 async def test_never_more_callbacks_than_free_agents_even_all_at_once(floor: Floor) -> None:
     floor.queues.members = FREE
-    asking = [floor.agents.reserve(f"cb-{n}", "support", "PJSIP/agent1") for n in range(8)]
+    dialled = await dialled_in_order(floor.agents, [lost(n, "PJSIP/agent1") for n in range(8)])
+    assert dialled == ["call-0", "call-1", "call-2"]
+    held = [floor.agents.promised_to(f"cb-call-{n}") for n in range(8)]
+    assert held == [*(m.location for m in FREE), *[None] * 5]
+
+
+@pytest.mark.usefixtures("no_outage")
+async def test_never_more_than_free_agents_when_each_was_lost_by_itself(floor: Floor) -> None:
+    floor.queues.members = FREE
+    asking = [floor.agents.reserve(f"cb-{n}", lost(n, "PJSIP/agent1")) for n in range(8)]
     got = await soon(asyncio.gather(*asking))
     assert sorted(m.location for m in FREE) == sorted(agent for agent in got if agent)
 
@@ -133,35 +174,158 @@ async def test_a_promised_agent_is_not_free_for_others_until_released(floor: Flo
     assert await soon(agents.is_free("support", "PJSIP/agent1"))
     assert not await soon(agents.is_free("support", "PJSIP/agent9"))
     assert not await soon(agents.is_free("support", None))
-    await soon(agents.reserve("cb-1", "support", None))
+    await soon(agents.reserve("cb-1", lost(1)))
     assert not await soon(agents.is_free("support", "PJSIP/agent1"))
     agents.release("cb-1")
     assert await soon(agents.is_free("support", "PJSIP/agent1"))
 
 
-@pytest.mark.parametrize("what", ["member", "release"])
+async def test_the_holder_himself_may_have_his_promised_agent(floor: Floor) -> None:
+    floor.queues.members = FREE[:1]
+    await soon(floor.agents.reserve("cb-1", lost(1)))
+    assert await soon(floor.agents.is_free("support", "PJSIP/agent1", holder="cb-1"))
+    assert not await soon(floor.agents.is_free("support", "PJSIP/agent1", holder="cb-2"))
+
+
+# --- who waits for an agent -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["member", "release", "withdraw"])
 async def test_who_waits_for_an_agent_is_woken(floor: Floor, what: str) -> None:
-    floor.queues.members = FREE
+    floor.queues.members = FREE[:1]
     agents = floor.agents
-    await soon(agents.reserve("cb-1", "support", None))
-    waiting = asyncio.create_task(agents.change("support", 600.0))
+    agents.claim(lost(2), 600.0)
+    await soon(agents.reserve("cb-1", lost(1)))
+    assert None is await soon(agents.reserve("cb-3", lost(3)))
+    waits = asyncio.create_task(agents.change(lost(3), 600.0))
     await asyncio.sleep(0)  # let it begin to wait
     agents.member_changed("sales")
     await asyncio.sleep(0)
-    assert not waiting.done()
+    assert not waits.done()
     if what == "member":
         agents.member_changed("support")
-    else:
+    elif what == "release":
         agents.release("cb-1")
-    await soon(waiting)
+    else:
+        agents.withdraw("call-2")
+    await soon(waits)
+
+
+async def test_what_changes_before_he_waits_is_not_lost(floor: Floor) -> None:
+    """Between asking and waiting the log is written: an agent who frees up meanwhile is not waited for."""
+    assert None is await soon(floor.agents.reserve("cb-1", lost(1)))
+    floor.agents.member_changed("support")
+    await soon(floor.agents.change(lost(1), 600.0))
 
 
 async def test_who_waits_in_vain_goes_on_after_his_time(floor: Floor) -> None:
-    await soon(floor.agents.change("support", 0.01))
+    await soon(floor.agents.change(lost(1), 0.01))
 
 
 async def test_two_who_wait_are_both_woken(floor: Floor) -> None:
-    waiting = [asyncio.create_task(floor.agents.change("support", 600.0)) for _ in range(2)]
+    waits = [asyncio.create_task(floor.agents.change(lost(n), 600.0)) for n in range(2)]
     await asyncio.sleep(0)
     floor.agents.member_changed("support")
-    await soon(asyncio.gather(*waiting))
+    await soon(asyncio.gather(*waits))
+
+
+# --- whose turn it is -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("no_outage")
+async def test_an_earlier_drop_that_is_still_decided_on_is_left_its_agent(floor: Floor) -> None:
+    floor.queues.members = FREE[:2]
+    agents = floor.agents
+    agents.claim(lost(1, "PJSIP/agent1"), 600.0)
+    assert await soon(agents.reserve("cb-9", waiting(0))) == "PJSIP/agent2"
+    assert None is await soon(agents.reserve("cb-8", waiting(8)))
+    assert await soon(agents.reserve("cb-1", lost(1, "PJSIP/agent1"))) == "PJSIP/agent1"
+
+
+async def test_a_later_claim_takes_nothing_from_an_earlier_one(floor: Floor) -> None:
+    floor.queues.members = FREE[:1]
+    floor.agents.claim(waiting(0), 600.0)
+    assert await soon(floor.agents.reserve("cb-1", lost(1))) == "PJSIP/agent1"
+
+
+async def test_a_claim_that_is_withdrawn_leaves_its_agent(floor: Floor) -> None:
+    floor.queues.members = FREE[:1]
+    agents = floor.agents
+    agents.claim(lost(1), 600.0)
+    assert None is await soon(agents.reserve("cb-9", waiting(0)))
+    agents.withdraw("call-1")
+    agents.withdraw("call-1")
+    assert await soon(agents.reserve("cb-9", waiting(0))) == "PJSIP/agent1"
+
+
+async def test_a_claim_that_is_forgotten_lapses_by_itself(floor: Floor) -> None:
+    floor.queues.members = FREE[:1]
+    agents = floor.agents
+    agents.claim(lost(1), 0.05)
+    assert None is await soon(agents.reserve("cb-9", waiting(0)))
+    await soon(agents.change(waiting(0), 600.0))
+    assert await soon(agents.reserve("cb-9", waiting(0))) == "PJSIP/agent1"
+
+
+async def test_a_claim_on_another_queue_counts_where_they_share_an_agent(floor: Floor) -> None:
+    floor.queues.members = [Member("PJSIP/agent1"), Member("PJSIP/agent1", queue="sales")]
+    agents = floor.agents
+    agents.claim(lost(1, queue="sales"), 600.0)
+    assert None is await soon(agents.reserve("cb-9", waiting(0)))
+    agents.withdraw("call-1")
+    agents.claim(lost(1, queue="nobody"), 600.0)
+    assert await soon(agents.reserve("cb-9", waiting(0))) == "PJSIP/agent1"
+
+
+async def test_no_claim_holds_up_a_caller_who_redials(floor: Floor) -> None:
+    floor.queues.members = FREE[:1]
+    floor.agents.claim(lost(1, "PJSIP/agent1"), 600.0)
+    assert await soon(floor.agents.is_free("support", "PJSIP/agent1"))
+
+
+async def test_those_lost_together_are_dialled_in_their_order_though_all_could_be(floor: Floor) -> None:
+    """Whatever the order of their decisions: talking before queued, then by start."""
+    floor.queues.members = FREE
+    claims = [waiting(0), lost(2), lost(1)]
+    for claim in claims:
+        floor.agents.claim(claim, 600.0)
+    assert await dialled_in_order(floor.agents, claims) == ["call-1", "call-2", "call-0"]
+
+
+async def test_those_who_waited_for_the_first_agent_are_dialled_in_their_order(floor: Floor) -> None:
+    """All asked in vain while no phone was there, and all are there at once."""
+    claims = [waiting(0), lost(2), lost(1)]
+    assert await dialled_in_order(floor.agents, claims) == []
+    floor.queues.members = FREE
+    assert await dialled_in_order(floor.agents, claims) == ["call-1", "call-2", "call-0"]
+
+
+async def test_he_who_lets_others_go_first_does_not_wait_for_one_whose_dial_failed(floor: Floor) -> None:
+    floor.queues.members = FREE
+    agents = floor.agents
+    agents.claim(lost(1), 600.0)
+    agents.claim(waiting(0), 600.0)
+    assert await soon(agents.reserve("cb-1", lost(1))) == "PJSIP/agent1"
+    last = asyncio.create_task(agents.reserve("cb-0", waiting(0)))
+    await asyncio.sleep(0.05)
+    assert not last.done()
+    agents.release("cb-1")
+    assert await soon(last) == "PJSIP/agent1"
+
+
+async def test_who_found_nobody_free_holds_up_no_other(floor: Floor) -> None:
+    floor.queues.members = [*FREE[:1], Member("PJSIP/agent9", queue="sales")]
+    agents = floor.agents
+    agents.claim(lost(1, queue="sales"), 600.0)
+    last = asyncio.create_task(agents.reserve("cb-0", waiting(0)))
+    await asyncio.sleep(0.05)
+    assert not last.done()
+    floor.queues.members = FREE[:1]
+    assert None is await soon(agents.reserve("cb-1", lost(1, queue="sales")))
+    assert await soon(last) == "PJSIP/agent1"
+
+
+async def test_a_claim_that_never_asks_holds_up_no_other_for_ever(floor: Floor) -> None:
+    floor.queues.members = FREE
+    floor.agents.claim(lost(1), 0.05)
+    assert await soon(floor.agents.reserve("cb-0", waiting(0))) == "PJSIP/agent1"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from typing import TypeVar
 
 import structlog
@@ -20,10 +19,12 @@ from oddzwon.callflow.talk import logged_receipt
 from oddzwon.domain.callback import Callback
 from oddzwon.domain.callback_events import Due
 from oddzwon.domain.ending import Ending, judge
-from oddzwon.domain.events import CallEvent
+from oddzwon.domain.events import Instant
+from oddzwon.domain.journal import encode
 from oddzwon.domain.lawfulness import CallFacts, Decision, Purpose, certain_refusals, decide
 from oddzwon.domain.notice import NoticeReceipt, ResumedCall, layer1_known
 from oddzwon.domain.number import Number
+from oddzwon.domain.precedence import Claim, place_of
 from oddzwon.domain.rights import ObjectionScope
 from oddzwon.log import records
 from oddzwon.log.errors import LogError, LogRefused, LogUnavailable
@@ -34,6 +35,8 @@ _log = structlog.get_logger(__name__)
 WRITE_TRIES = 30
 DECIDE_TRIES = 3
 WRITE_AGAIN_S = 1.0
+DECIDED_WITHIN_S = 5.0
+"""How long after the grace a decision may still be on its way (design section 7)."""
 T = TypeVar("T")
 FLOW_LASTS_S = 2.0
 """Longest wait, after the caller is gone, for his flow to write its last receipt."""
@@ -43,7 +46,7 @@ async def after_call(board: Switchboard, live: LiveCall) -> None:
     """Everything that follows a call's end, once."""
     try:
         await _flow_over(live)
-        ending = judge(live.call)
+        ending = judge(live.call.as_journal())
         if live.id is None or live.unlogged:
             await persistently(board, lambda: _log_late(board, live))
         assert live.id is not None  # noqa: S101 - _log_late has raised otherwise
@@ -113,16 +116,8 @@ async def _write_ending(board: Switchboard, live: LiveCall, call: str, ending: E
     try:
         await board.log.conclude(
             call,
-            records.Ending(
-                party=ending.party,
-                technical=ending.technical,
-                confidence=ending.confidence,
-                stage=state.stage,
-                rule=ending.rules,
-                at=board.now(),
-                evidence=tuple(records.Evidence(e.fact, e.leg, e.at) for e in ending.evidence),
-            ),
-            journal=tuple(_fact(event) for event in state.journal),
+            ending_row(ending, state.stage, board.now()),
+            journal=tuple(records.Fact(*encode(event)) for event in state.journal),
             ended_at=ended_at,
             lost_at=max(state.started_at, min(ending.lost_at, ended_at)),
             queue=state.queue or (live.choice.queue if live.choice else None),
@@ -137,16 +132,44 @@ async def _write_ending(board: Switchboard, live: LiveCall, call: str, ending: E
     return True
 
 
-def _fact(event: CallEvent) -> records.Fact:
-    data = {k: v for k, v in asdict(event).items() if k not in ("at", "leg") and v is not None}
-    return records.Fact(event.at, type(event).__name__, getattr(event, "leg", None), data)
+def ending_row(ending: Ending, stage: str, at: Instant, n: int = 1) -> records.Ending:
+    """The verdict as the log takes it; ``n`` counts the verdicts on the call."""
+    return records.Ending(
+        party=ending.party,
+        technical=ending.technical,
+        confidence=ending.confidence,
+        stage=stage,
+        rule=ending.rules,
+        at=at,
+        evidence=tuple(records.Evidence(e.fact, e.leg, e.at) for e in ending.evidence),
+        against=tuple(records.Evidence(e.fact, e.leg, e.at) for e in ending.against),
+        n=n,
+    )
 
 
 async def decide_call(board: Switchboard, live: LiveCall, call: str, ending: Ending, written: Awaitable[bool]) -> None:
     """The decision: at once where a refusal is certain, else after the grace, when all is read anew.
 
-    ``written`` tells whether the ending is in the log; a call that was judged before is not decided again.
+    ``written`` tells whether the ending is in the log; a call that was judged before is not decided again. A drop keeps
+    its place among the callbacks from now on, so that none that comes after it takes its agent meanwhile.
     """
+    begun = False
+    if ending.technical:
+        board.agents.claim(_claim(board, live, call), board.choices.grace_ms / 1000 + DECIDED_WITHIN_S)
+    try:
+        begun = await _decide(board, live, call, ending, written)
+    finally:
+        if not begun:
+            board.agents.withdraw(call)
+
+
+def _claim(board: Switchboard, live: LiveCall, call: str) -> Claim:
+    choice = live.choice or board.choices.menu[board.choices.default_key]
+    return Claim(place_of(live.call.stage, live.call.started_at, call), choice.queue, live.call.agent)
+
+
+async def _decide(board: Switchboard, live: LiveCall, call: str, ending: Ending, written: Awaitable[bool]) -> bool:
+    """Whether a callback has begun."""
     policy = board.choices.policy
     facts = await _facts(board, live, call, ending)
     if not certain_refusals(facts, policy) and board.choices.grace_ms:
@@ -169,11 +192,10 @@ async def decide_call(board: Switchboard, live: LiveCall, call: str, ending: End
             await asyncio.sleep(WRITE_AGAIN_S)
             facts = await _facts(board, live, call, ending)
             continue
-        if callback is not None:
-            await begin(board, live, call, callback)
-        return
+        return callback is not None and await begin(board, live, call, callback)
     if await written:  # else it was judged before, by another life of this service
         board.alarms.raise_("decision-refused", "the log refuses a decision again and again: report it")
+    return False
 
 
 async def _write_decision(board: Switchboard, call: str, decision: Decision) -> str | None:
@@ -249,14 +271,15 @@ def dropped_from(board: Switchboard, live: LiveCall, row: CallRow) -> Dropped | 
     return Dropped(row, live.line, live.number, live.party, choice, tuple(live.receipts))
 
 
-async def begin(board: Switchboard, live: LiveCall, call: str, callback: str) -> None:
-    """Start the callback that the log now holds."""
+async def begin(board: Switchboard, live: LiveCall, call: str, callback: str) -> bool:
+    """Start the callback that the log now holds; False: nobody is left to be called."""
     row = await board.log.call(call)  # its number is gone if it was erased in this very moment
     dropped = None if row is None else dropped_from(board, live, row)
     if row is None or row.lost_at is None or dropped is None:
-        return  # nobody is left to be called
+        return False
     state = Callback(callback, row.lost_at + board.choices.policy.lapse_ms, limits=board.choices.limits)
     run = CallbackRun(board, callback, dropped, state)
     board.callbacks.add(run)
     run.post(Due(board.now()))
     board.spawn(run.run(), f"callback-{callback}")
+    return True

@@ -94,8 +94,9 @@ async def _go_on(talk: Talk, run: CallbackRun) -> None:
     carried = objected_to_recording(run.receipts) or in_call is not False
     await announce_and_arm(talk, run.choice, run.line, carried_objection=carried)
     await talk.say(PromptKey.CONNECTING)
-    talk.board.agents.release(run.id)  # the agent held for this callback is now dialled for it
-    await hand_over(talk, run.choice, run.line, agent=run.preferred_agent, cut_off_before=True)
+    # his agent stays promised until the two are bridged; the queue would choose without regard to promises
+    agent = talk.board.agents.promised_to(run.id)
+    await hand_over(talk, run.choice, run.line, agent=agent, cut_off_before=True, holder=run.id)
 
 
 async def _object(talk: Talk, run: CallbackRun) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from oddzwon.callflow.switchboard import Choice, Line
 from oddzwon.domain.callback_events import Stop
-from oddzwon.domain.events import LegId
+from oddzwon.domain.events import LegId, Stage
 from oddzwon.domain.notice import NoticeReceipt
 from oddzwon.domain.number import Number
+from oddzwon.domain.precedence import Claim, place_of
 from oddzwon.log.records import CallRow, Party
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ class Dropped:
     party: Party
     choice: Choice
     receipts: tuple[NoticeReceipt, ...]
+
+    @property
+    def claim(self) -> Claim:
+        """The callback's place among others, and the agent it wants: of the chosen queue, the same one first."""
+        place = place_of(Stage(self.call.stage), self.call.started_at, self.call.id)
+        return Claim(place, self.choice.queue, self.call.agent)
 
 
 class Callbacks:

@@ -69,7 +69,7 @@ class CallbackRun:
         self.party = dropped.party
         self.choice = dropped.choice
         self.receipts = dropped.receipts
-        self.preferred_agent = dropped.call.agent
+        self.claim = dropped.claim
         self.state = state
         self.attempt_id: str | None = None
         self.channel_id: LegId | None = None
@@ -157,6 +157,7 @@ class CallbackRun:
             for timer in self._timers:
                 timer.cancel()
             board.agents.release(self.id)
+            board.agents.withdraw(self.drop.id)
             board.callbacks.forget(self)
 
     async def _prepare_greeting(self) -> None:
@@ -240,9 +241,7 @@ class CallbackRun:
 
     async def _ask_gate(self) -> None:
         board = self._board
-        agent, standing = await asyncio.gather(
-            board.agents.reserve(self.id, self.choice.queue, self.preferred_agent), standing_of(board, self)
-        )
+        agent, standing = await asyncio.gather(board.agents.reserve(self.id, self.claim), standing_of(board, self))
         self._gate = gate_for(board, self, standing, agent is not None)
         if self._gate.outcome is GateOutcome.OPEN and agent is not None:
             self.post(GateOpen(board.now(), agent))
@@ -302,6 +301,7 @@ class CallbackRun:
         finally:
             self.asking = False
             self._originated_at = board.clock.monotonic()
+            board.agents.withdraw(self.drop.id)
         board.alarms.clear("originate-fate-unknown")
         board.spawn(self._prepare_greeting(), f"greeting-{self.id}")  # while it rings
         if not answer.success:
@@ -359,7 +359,7 @@ class CallbackRun:
                         await self._moved.wait()
 
     async def _when_agent_frees(self) -> None:
-        await self._board.agents.change(self.choice.queue, LOOK_AGAIN_S)
+        await self._board.agents.change(self.claim, LOOK_AGAIN_S)
         self.post(Due(self._board.now()))
 
     @property

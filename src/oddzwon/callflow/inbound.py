@@ -133,14 +133,19 @@ def _same_agent(live: LiveCall) -> str | None:
     return live.resumes.call.agent if live.resumes else None
 
 
-async def hand_over(talk: Talk, choice: Choice, line: Line, *, agent: str | None, cut_off_before: bool) -> None:
-    """Tell the dialplan where the call goes; the last command says that our part is done."""
+async def hand_over(
+    talk: Talk, choice: Choice, line: Line, *, agent: str | None, cut_off_before: bool, holder: str | None = None
+) -> None:
+    """Tell the dialplan where the call goes; the last command says that our part is done.
+
+    ``agent`` is dialled first if he is free and promised to nobody, unless it is to the callback ``holder``.
+    """
     agi, board = talk.agi, talk.board
     await agi.set_variable(variables.CHANNEL_LANGUAGE, line.language)
     await agi.set_variable(variables.QUEUE, choice.queue)
     if cut_off_before:
         await agi.set_variable(variables.PRIORITY, str(board.choices.priority))
-        if agent is not None and await board.agents.is_free(choice.queue, agent):
+        if agent is not None and await board.agents.is_free(choice.queue, agent, holder=holder):
             try:
                 await agi.set_variable(variables.AGENT, agent_dial_string(agent))
                 await agi.set_variable(variables.AGENT_RING, str(board.choices.agent_ring_s))
