@@ -107,6 +107,21 @@ class Log(_Section):
     )
 
 
+class Missed(_Section):
+    """Asterisk's own durable records, for what happened while the service or its connection was away."""
+
+    cel: Path | None = Field(
+        None,
+        description="What cel_custom_oddzwon.conf makes Asterisk write; without it such endings stay unknown.",
+        examples=["/var/log/asterisk/cel-custom/oddzwon.csv"],
+    )
+    spool: Path | None = Field(
+        None,
+        description="The folder of the stand-in script: ODDZWON_SPOOL of oddzwon_settings.conf.",
+        examples=["/var/spool/asterisk/oddzwon"],
+    )
+
+
 class Prompts(_Section):
     """What callers hear."""
 
@@ -246,6 +261,7 @@ class Settings(_Section):
     ami: Ami = Field(description="The manager interface of Asterisk.")
     fastagi: FastAgi = Field(FastAgi(), description="Where the dialplan reaches the service.")
     log: Log = Field(description="The call log.")
+    missed: Missed = Field(Missed(), description="Asterisk's durable records of what the service did not see.")
     prompts: Prompts = Field(description="What callers hear.")
     dids: tuple[Did, ...] = Field(min_length=1, description="Your numbers: one block for each.")
     menu: Menu = Field(description="The menu that follows layer 1.")
@@ -306,7 +322,7 @@ def load(path: Path) -> Settings:
     return settings
 
 
-_PATH_KEYS = {"path", "key_file", "socket", "directory", "secret_file"}
+_PATH_KEYS = {"path", "key_file", "socket", "directory", "secret_file", "cel", "spool"}
 
 
 def _anchor(data: Any, folder: Path) -> Any:

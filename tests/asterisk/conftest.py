@@ -9,13 +9,16 @@ import os
 import socket
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.asterisk.bench import Bench
+from tests.asterisk.endings import table
+from tests.asterisk.endings.case import Verdict
 from tests.asterisk.lab import ROOT, Lab
 from tests.asterisk.observer import Observer
 from tests.asterisk.sip_peer import Peer
@@ -95,6 +98,24 @@ def number_plan() -> Iterator[str]:
 def number(number_plan: Iterator[str]) -> str:
     """This test's caller."""
     return next(number_plan)
+
+
+@pytest.fixture
+def table_row() -> Callable[[str, str, dict[str, Any]], None]:
+    """Keeps a row of ``endings.md``: ``table_row("case", "what Asterisk said", call)``, the case's name a literal.
+
+    ``call`` is the call as the command line shows it. The test fails where the page says something else.
+    """
+
+    def keep(case: str, said: str, call: dict[str, Any]) -> None:
+        ending, callback = call["ending"], call["callback"]
+        called_back = callback is not None and bool(callback["attempts"])
+        verdict = Verdict(ending["party"], ending["technical"], ending["confidence"], call["stage"], called_back)
+        stale = table.hold_against(table.row_of(case, said, verdict))
+        if stale is not None:
+            pytest.fail(stale)
+
+    return keep
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ async def test_the_agents_bye_after_a_restart(bench: Bench, number: str) -> None
 
 
 async def test_a_talk_that_the_dead_service_never_saw(bench: Bench, number: str) -> None:
-    """Queued when the service died, answered and over before its next life: what was recorded meanwhile is kept."""
+    """Queued when the service died, answered and cut off before its next life: what was recorded meanwhile is kept."""
     back = asyncio.Event()
 
     async def answers_late(leg: Leg) -> None:
@@ -98,6 +98,7 @@ async def test_a_talk_that_the_dead_service_never_saw(bench: Bench, number: str)
         await back.wait()
         leg.answer()
 
+    bench.carrier.scripts[number] = answers(0.2, keys="1")
     bench.agents[0].script = answers_late
     caller = await bench.in_menu(number)
     await caller.press("1")
@@ -109,11 +110,15 @@ async def test_a_talk_that_the_dead_service_never_saw(bench: Bench, number: str)
     await caller.hears_audio(frames=2 * SECOND)
     await caller.bye(FAULT)
     await agent.ended()
+    bench.agents[0].script = answers(0.2)
     await bench.lab.up()
 
-    shown = await bench.judged(await bench.logged(number))
-    assert (shown["ending"]["party"], shown["ending"]["technical"]) == ("unknown", None)
-    assert shown["callback"] is None
+    leg, agent = await goes_on(bench, number)
+    await leg.bye()
+    await agent.ended()
+    shown = await bench.finished(await bench.logged(number))
+    assert (shown["ending"]["party"], shown["ending"]["technical"]) == ("carrier", True)
+    assert (shown["stage"], shown["agent"]) == ("talking", "PJSIP/agent1")
     assert kept(bench, shown) > 1.0
 
 
@@ -122,15 +127,14 @@ async def test_a_talk_that_the_dead_service_never_saw(bench: Bench, number: str)
 
 @pytest.mark.complains("ami-lost")
 async def test_calls_that_come_and_go_while_ami_is_away(bench: Bench, number: str, number_plan: Iterator[str]) -> None:
-    """Who ended them, nobody saw: unknown is not called back, and a talk that was recorded is kept."""
-    bench.carrier.scripts[number] = rings()
+    """Who ended them, Asterisk has kept; a talk that was recorded is kept as well."""
     other = next(number_plan)
     await bench.lab.ami_goes()
     try:
         caller, agent = await bench.talks(number)
         await caller.hears_audio(frames=SECOND)
-        await caller.bye(FAULT)
-        await agent.ended()
+        await agent.bye()
+        await caller.ended()
         hasty = await bench.in_menu(other)
         await hasty.bye()
         await bench.observer.until_quiet()
@@ -139,14 +143,14 @@ async def test_calls_that_come_and_go_while_ami_is_away(bench: Bench, number: st
         await bench.lab.ami_returns()
 
     talked = await bench.judged(await bench.logged(number))
-    assert (talked["ending"]["party"], talked["ending"]["technical"]) == ("unknown", None)
+    assert (talked["ending"]["party"], talked["ending"]["technical"]) == ("agent", False)
     assert talked["decision"]["allowed"] is False
     assert talked["callback"] is None
     assert kept(bench, talked) > 1.0
     left = await bench.judged(await bench.logged(other))
-    assert left["ending"]["party"] == "unknown"
+    assert (left["ending"]["party"], left["ending"]["technical"]) == ("caller", False)
     assert left["callback"] is None
-    # his flow was told that he is gone: the end is his, not the connection's return
+    # the end is his, not the connection's return
     assert left["ended_at"] <= over_by
     assert bench.carrier.invites == []
 

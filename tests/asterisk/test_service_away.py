@@ -82,6 +82,7 @@ async def test_stopped_and_started_while_two_talk(bench: Bench, number: str) -> 
 
     call = await bench.judged(await bench.logged(number))
     assert not bench.observer.among(plays(""), since=mark)
+    assert not bench.observer.among(named("MixMonitorStart"), since=mark)
     assert call["stage"] == "talking"
     assert call["agent"] == "PJSIP/agent1"
     assert call["callback"] is None

@@ -221,6 +221,37 @@ async def test_where_recordings_lie(settings: Settings, tmp_path: Path, mode: in
     assert ok == (result.to_do == "")
 
 
+@pytest.mark.parametrize(
+    ("content", "ok"),
+    [
+        (None, False),
+        ('"ANSWER","1795300137.347783","1.1","1.1","PJSIP/a-1",""\n', True),
+        ('"ANSWER","2026-11-21 22:00:00","1.1","1.1","PJSIP/a-1",""\n', False),
+        ('"ANSWER","1795300137.347783","1.1","1.1","PJSIP/a-1",""\nx\n', False),
+    ],
+)
+async def test_what_asterisk_keeps(settings: Settings, tmp_path: Path, content: str | None, ok: bool) -> None:
+    path = tmp_path / "oddzwon.csv"
+    if content is not None:
+        path.write_text(content)
+    missed = settings.missed.model_copy(update={"cel": path})
+    result = (await checked(settings.model_copy(update={"missed": missed})))["CEL"]
+    assert ok == result.ok
+    assert ok == (result.to_do == "")
+
+
+@pytest.mark.parametrize(("mode", "ok"), [(0o2770, True), (0o777, False), (None, False)])
+async def test_where_the_stand_in_writes(settings: Settings, tmp_path: Path, mode: int | None, ok: bool) -> None:
+    folder = tmp_path / "missed"
+    if mode is not None:
+        folder.mkdir()
+        folder.chmod(mode)
+    missed = settings.missed.model_copy(update={"spool": folder})
+    result = (await checked(settings.model_copy(update={"missed": missed})))["spool"]
+    assert ok == result.ok
+    assert ok == (result.to_do == "")
+
+
 async def test_settings_that_the_law_does_not_know(settings: Settings) -> None:
     callbacks = settings.callbacks.model_copy(update={"countries": ("Poland",)})
     with pytest.raises(ConfigError, match=r"callbacks\.countries"):

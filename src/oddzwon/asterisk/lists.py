@@ -24,16 +24,26 @@ _NOT_IN_USE: Final = "1"
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A channel that Asterisk has now: its state, None for one that says nothing, and its bridge, empty for none."""
+    """A channel that Asterisk has now: its state, None for one that says nothing, and its bridge, empty for none.
+
+    ``device`` is the interface it was made for, such as ``PJSIP/agent1``.
+    """
 
     state: ChannelState | None
     bridge: str
+    linked: str = ""
+    device: str = ""
 
 
 def channels(events: Iterable[AmiEvent]) -> dict[LegId, Channel]:
     """Every channel of a CoreShowChannels list by its Uniqueid."""
     return {
-        e.fields["Uniqueid"]: Channel(_STATES.get(e.fields.get("ChannelState", "")), e.fields.get("BridgeId", ""))
+        e.fields["Uniqueid"]: Channel(
+            _STATES.get(e.fields.get("ChannelState", "")),
+            e.fields.get("BridgeId", ""),
+            e.fields.get("Linkedid", ""),
+            e.fields.get("Channel", "").rpartition("-")[0],
+        )
         for e in events
         if e.name == "CoreShowChannel" and "Uniqueid" in e.fields
     }

@@ -16,6 +16,11 @@ STATIC_LANGUAGE: Final = "ODDZWON_LANGUAGE"
 DID: Final = "ODDZWON_DID"
 ROLE: Final = "ODDZWON_ROLE"
 TECH: Final = "ODDZWON_TECH"
+STAND_IN: Final = "ODDZWON_STAND_IN"
+SPOOL: Final = "ODDZWON_SPOOL"
+
+# set by the stand-in script, read by the dialplan
+TOLD: Final = "ODDZWON_TOLD"
 
 # set by the service, read by the dialplan
 DONE: Final = "ODDZWON_DONE"

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from oddzwon.asterisk import variables
 from oddzwon.asterisk.ami import AmiClient
 from oddzwon.asterisk.ami_notices import AmiConnected
+from oddzwon.asterisk.cel import BLOCK, CelUnreadable, read_tail
 from oddzwon.asterisk.errors import AmiAuthenticationError, AmiError
+from oddzwon.asterisk.spool import DAMAGED
 from oddzwon.bootstrap.choices import choices_from, prompt_plan
 from oddzwon.bootstrap.service import ami_settings
 from oddzwon.callflow.switchboard import Choices
@@ -50,6 +52,8 @@ async def run_checks(settings: Settings) -> list[Result]:
     results.append(await asyncio.to_thread(_log, settings))
     results.append(_balancing_test(choices))
     results.append(await asyncio.to_thread(_recording, choices))
+    results.append(await asyncio.to_thread(_cel, choices))
+    results.append(await asyncio.to_thread(_spool, choices))
     results.append(await _fastagi(settings))
     results += await _asterisk(settings, choices)
     return results
@@ -102,6 +106,32 @@ def _recording(choices: Choices) -> Result:
     if folder.stat().st_mode & 0o007:
         return Result("recording", False, f"{folder} is open to everybody", f"chmod 2770 {folder}")
     return Result("recording", True, f"{folder}")
+
+
+def _cel(choices: Choices) -> Result:
+    if choices.cel is None:
+        return Result("CEL", True, "missed.cel is not set: what ends while nobody listens stays unknown")
+    try:
+        tail = read_tail(choices.cel, 0, limit=BLOCK)
+    except CelUnreadable as error:
+        return Result("CEL", False, str(error), "include cel_custom_oddzwon.conf; events and rights: its README")
+    found = f"{len(tail.moments)} of its last lines can be read, {tail.bad} cannot"
+    return Result("CEL", not tail.bad, found, "leave dateformat out of cel.conf" if tail.bad else "")
+
+
+def _spool(choices: Choices) -> Result:
+    folder = choices.spool
+    if folder is None:
+        return Result("spool", True, "missed.spool is not set: calls of the stand-in do not enter the log")
+    to_do = f"make {folder}: owner asterisk, group oddzwon, mode 2770"
+    if not folder.is_dir() or not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return Result("spool", False, f"{folder} is no folder that can be changed", to_do)
+    if folder.stat().st_mode & 0o007:
+        return Result("spool", False, f"{folder} is open to everybody", f"chmod 2770 {folder}")
+    damaged = folder / DAMAGED
+    if damaged.is_dir() and any(damaged.iterdir()):
+        return Result("spool", False, f"{damaged} holds files that could not be read", "look at them, then remove them")
+    return Result("spool", True, f"{folder}")
 
 
 async def _fastagi(settings: Settings) -> Result:

@@ -60,6 +60,8 @@ def _choices(settings: Settings) -> Choices:
         agent_ring_s=callbacks.agent_ring_s,
         priority=callbacks.priority,
         greeting_values={plan.language.value: operator_values(plan) for plan in prompt_plan(settings).languages},
+        cel=settings.missed.cel,
+        spool=settings.missed.spool,
     )
 
 

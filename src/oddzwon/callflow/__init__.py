@@ -7,6 +7,7 @@ recording    the recording gate: announced first, committed, then armed
 calls        the calls under way, as the flows and the watch share them
 watch        Asterisk's events to the domain, its commands back
 aftermath    from a settled call to its verdict, its decision and its callback
+attestation  the agent's word that a call was cut off, and what follows from it
 dialling     one callback, from waiting to its end
 hangup       ending an attempt for certain
 callbacks    the callbacks under way, and what each resumes

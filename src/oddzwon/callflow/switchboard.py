@@ -75,6 +75,8 @@ class Choices:
     agent_ring_s: int
     priority: int
     greeting_values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    cel: Path | None = None
+    spool: Path | None = None
 
     def line_for(self, did: str) -> Line:
         """The line that was called; a DID that is not configured is served like the first one."""
@@ -100,6 +102,7 @@ class Switchboard:
     agents: Agents
     callbacks: Callbacks
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    spool_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     stopping: bool = False
     """Set when the service is told to stop: nobody is called any more."""
 

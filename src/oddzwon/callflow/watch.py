@@ -30,7 +30,7 @@ from oddzwon.callflow import attestation, recording
 from oddzwon.callflow.aftermath import after_call
 from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.switchboard import Switchboard
-from oddzwon.callflow.takeover import SWEEP_MS, look_into_spool, reconcile, sweep, take_over
+from oddzwon.callflow.takeover import SWEEP_MS, look_into_end, look_into_spool, reconcile, sweep, take_over
 from oddzwon.domain.call import CallCommand, Connected, Judge, Phase, SettleDue, WaitToSettle
 from oddzwon.domain.callback_events import Answered, Bridged, Ringing
 from oddzwon.domain.events import BridgeEntered, CallEvent, Direction, HangupRequested, LegEnded, Oddity, Stage
@@ -143,7 +143,8 @@ class Watch:
         if isinstance(event, BridgeEntered) and leg == live.call.leg:
             for waiting in self._board.calls.waiting_for(live, event.bridge):
                 self.deliver(live, waiting)
-        self.deliver(live, event)
+        if not isinstance(event, LegEnded) or not look_into_end(self._board, self, live, event):
+            self.deliver(live, event)
 
     def odd(self, live: LiveCall, what: str) -> None:
         """Note, once, that something about the call cannot be: nothing is certain of it any more."""

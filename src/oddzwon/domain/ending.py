@@ -136,8 +136,8 @@ def _findings(journal: Journal) -> tuple[_Finding | None, tuple[_Finding, ...]]:
         if verdict is None:
             continue
         finding = _Finding(verdict, role, event.at, index, leg)
-        if first is None:
-            first = finding
+        if first is None or (first.verdict.weak and isinstance(event, HangupRecorded)):
+            first = finding  # of a leg that was merely gone, the record tells why
         elif _outlived(first, finding, event):
             first, later = finding, [first, *later]
         elif not is_echo(event):
