@@ -6,7 +6,7 @@ PYTHON_BIN := .venv/bin
 export LAB_NET LAB_PROMPTS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo test check lint format lab lab-down lab-clean lab-status
+.PHONY: help setup venv demo test endings check lint format lab lab-down lab-clean lab-status
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -23,6 +23,9 @@ demo: setup ## the main job, told as it happens (SPEAK=pl|cs|de|en)
 test: setup lint ## everything, the real Asterisk last
 	@$(PYTHON_BIN)/pytest -n 2 tests/unit tests/protocol
 	@$(PYTHON_BIN)/pytest -n 2 --dist loadfile tests/asterisk
+
+endings: setup ## every way in which a call ends, on the real Asterisk; writes the table in the documentation anew
+	@ODDZWON_WRITE_TABLE=1 $(PYTHON_BIN)/pytest -n 2 --dist loadfile tests/asterisk/endings
 
 check: ## the quick part: lint, unit, protocol; no container
 	@docker/setup host

@@ -1,0 +1,83 @@
+"""What Asterisk said of a call's end, in a few words: from the observer's events alone, not from our own judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tests.asterisk.observer import Seen
+
+ASYNCGOTO = "2"
+"""AST_SOFTHANGUP_ASYNCGOTO: moves a channel to another place of the dialplan, ends nothing."""
+ABSENT = ("", "0")
+
+
+def decisive(events: Sequence[Seen], caller: str, *, races: bool = False) -> str:
+    """The first word about the end of the call whose caller's leg this is, with what was seen of media and hold.
+
+    A leg counts while it is the caller's own, or is not alone in a bridge: neither a phone that refused nor one that
+    handed the call over has ended it. ``races`` leaves the leg unnamed. Empty: nothing was said.
+    """
+    bridges: dict[str, str] = {}
+    held: set[str] = set()
+    reports: dict[str, list[str]] = {}
+    for at, event in enumerate(events):
+        leg = event["Uniqueid"]
+        match event.name:
+            case "BridgeEnter":
+                bridges[leg] = event["BridgeUniqueid"]
+            case "BridgeLeave":
+                if bridges.get(leg) == event["BridgeUniqueid"]:  # a leg may enter the next before it leaves the last
+                    del bridges[leg]
+            case "Hold":
+                held.add(leg)
+            case "Unhold":
+                held.discard(leg)
+            case "RTCPSent" if event["Report0HighestSequence"]:
+                reports.setdefault(leg, []).append(event["Report0HighestSequence"])
+            case "HangupRequest" | "SoftHangupRequest" | "Hangup":
+                counts = {caller} | {who for who, where in bridges.items() if list(bridges.values()).count(where) > 1}
+                moved = event.name == "SoftHangupRequest" and event["Cause"] == ASYNCGOTO
+                if leg not in counts or moved:
+                    continue
+                who = "either" if races else _who(leg, caller)
+                before = [] if races else [*_media(reports, caller, counts), *_holds(held, caller, counts)]
+                return "; ".join([f"{who}: {_words(event, events[at:])}", *before])
+    return ""
+
+
+def _who(leg: str, caller: str) -> str:
+    return "caller" if leg == caller else "agent"
+
+
+def _words(event: Seen, rest: Iterable[Seen]) -> str:
+    words = _cause(event)
+    if event.name == "SoftHangupRequest":
+        ends = [e for e in rest if e.name == "Hangup" and e["Uniqueid"] == event["Uniqueid"]]
+        words += f", then {_cause(ends[0])}" if ends else ""
+    return words
+
+
+def _cause(event: Seen) -> str:
+    fields = [f"{name} {event[name]}" for name in ("Cause", "TechCause") if event[name] not in ABSENT]
+    return " ".join([event.name, *fields])
+
+
+def _media(reports: dict[str, list[str]], caller: str, counts: set[str]) -> list[str]:
+    """Whose inbound RTP had stopped advancing from one RTCP report to the next before the end."""
+    found = []
+    for leg, sequences in sorted(reports.items(), key=lambda item: item[0] != caller):
+        if leg not in counts:
+            continue
+        still = len(sequences) - 1 - _last_change(sequences)
+        if still:
+            found.append(f"{_who(leg, caller)}'s RTP stood still" + (" for one report" if still == 1 else ""))
+    return found
+
+
+def _last_change(sequences: Sequence[str]) -> int:
+    """The index of the report in which the last sequence number came up for the first time."""
+    return next((n + 1 for n in reversed(range(len(sequences) - 1)) if sequences[n] != sequences[-1]), 0)
+
+
+def _holds(held: set[str], caller: str, counts: set[str]) -> list[str]:
+    return sorted(f"on hold by the {_who(leg, caller)}" for leg in held & counts)

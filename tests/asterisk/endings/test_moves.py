@@ -1,0 +1,21 @@
+"""Hold, transfers, parking, Local channels, ring groups, session timers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.asterisk.endings.case import Case, Run
+from tests.asterisk.endings.cases_moves import CASES
+from tests.asterisk.endings.verdicts import check
+from tests.asterisk.lab import Lab
+
+pytestmark = pytest.mark.asterisk
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_ending(case: Case, played: Run, lab: Lab) -> None:
+    check(case, played, lab)
+
+
+def test_nobody_complained(played: Run) -> None:
+    assert played.complaints == []
