@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -25,6 +25,8 @@ from tests.asterisk.sip_peer import Peer
 from tests.asterisk.sip_scripts import answers
 
 BENCH = pytest.StashKey[Bench]()
+KeepRow: TypeAlias = Callable[[str, str, dict[str, Any]], None]
+"""What the fixture ``table_row`` gives."""
 AGENTS = tuple(f"PJSIP/agent{n}" for n in (1, 2, 3, 4))
 EVENTS_SHOWN = 150
 
@@ -101,7 +103,7 @@ def number(number_plan: Iterator[str]) -> str:
 
 
 @pytest.fixture
-def table_row() -> Callable[[str, str, dict[str, Any]], None]:
+def table_row() -> KeepRow:
     """Keeps a row of ``endings.md``: ``table_row("case", "what Asterisk said", call)``, the case's name a literal.
 
     ``call`` is the call as the command line shows it. The test fails where the page says something else.

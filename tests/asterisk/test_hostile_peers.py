@@ -1,4 +1,4 @@
-"""Strangers at the service's FastAGI port while a caller is in his flow: the call goes on unharmed."""
+"""Strangers at the service's FastAGI port, and a telephone with words of its own: the call goes on unharmed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import contextlib
 import pytest
 
 from tests.asterisk.bench import Bench
+from tests.asterisk.sip_scripts import refuses
 
 pytestmark = pytest.mark.asterisk
 
@@ -62,3 +63,18 @@ async def test_a_stranger_who_says_nothing_and_stays(bench: Bench, number: str) 
                 await writer.wait_closed()
     call = await bench.judged(await bench.logged(number))
     assert call["ending"]["party"] == "caller"
+
+
+async def test_a_telephone_that_refuses_in_odd_words(bench: Bench, number: str) -> None:
+    """They would stand among UserEvent's arguments, and a comma, quote or parenthesis forge or swallow the others."""
+    bench.agents[0].caller_scripts[number] = refuses(486, 'Busy,Source: me, (as "ever')
+    caller = await bench.in_menu(number)
+    await caller.press("1")
+    told = await bench.observer.wait_for(
+        lambda e: e["UserEvent"] == "OddzwonLeg" and e["Channel"].startswith("PJSIP/agent1-"), since=bench.since
+    )
+    agent = await bench.answered_by(caller, agent=1)
+    await caller.bye()
+    await agent.ended()
+    fields = ("Role", "Cause", "TechCause", "Source")
+    assert [told[name] for name in fields] == ["agent", "17", "SIP 486", told["Channel"]]

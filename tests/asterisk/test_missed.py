@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 
 from tests.asterisk.bench import SETTLED_S, TIE, Bench
-from tests.asterisk.lab import AMI, POLL_S
+from tests.asterisk.conftest import KeepRow
+from tests.asterisk.endings.said import of_call
+from tests.asterisk.lab import AMI, AMI_ELSEWHERE, POLL_S
 from tests.asterisk.observer import named, told
 from tests.asterisk.sip_scripts import answers, rings
+from tests.asterisk.wire import Wire
 
 pytestmark = pytest.mark.asterisk
 
@@ -62,7 +65,9 @@ async def spool_is_empty(bench: Bench) -> None:
 
 
 @pytest.mark.complains("ami-lost")
-async def test_cut_off_while_ami_is_away(bench: Bench, number: str, number_plan: Iterator[str]) -> None:
+async def test_cut_off_while_ami_is_away(
+    bench: Bench, number: str, number_plan: Iterator[str], table_row: KeepRow
+) -> None:
     """One was cut off by his carrier's word and is called back, another said goodbye and is not."""
     bench.carrier.scripts[number] = answers(0.2, keys="1")
     other = next(number_plan)
@@ -86,11 +91,39 @@ async def test_cut_off_while_ami_is_away(bench: Bench, number: str, number_plan:
     assert verdict(left) == ("caller", False)
     assert left["callback"] is None
     await spool_is_empty(bench)
+    table_row("AMI cut, BYE with Reason Q.850 38 meanwhile", of_call(bench, shown, recorded=True), shown)
+    table_row("AMI cut, BYE in the menu meanwhile", of_call(bench, left, recorded=True), left)
+
+
+@pytest.mark.complains("ami-lost")
+async def test_cut_off_while_ami_is_silent(bench: Bench, number: str, table_row: KeepRow) -> None:
+    """The connection is half open: it stands, and nothing comes of it, since something in between forgot it."""
+    bench.carrier.scripts[number] = answers(0.2, keys="1")
+    size = bench.lab.log_size()
+    await bench.lab.ami_goes()
+    try:
+        async with Wire(bench.lab.asterisk, AMI, AMI_ELSEWHERE) as wire:
+            await bench.lab.says('"event": "ami_up"', since=size, within=SPOOLED_S)
+            caller, agent = await bench.talks(number)
+            size = bench.lab.log_size()
+            wire.hush()
+            await caller.bye(FAULT)
+            await agent.ended()
+            await bench.lab.says("ami-lost", since=size, within=30.0)
+            shown = await called_back(bench, number)
+    finally:
+        await bench.lab.ami_returns()
+
+    assert verdict(shown) == ("carrier", True)
+    assert shown["stage"] == "talking"
+    table_row("AMI silent, BYE with Reason Q.850 38 meanwhile", of_call(bench, shown, recorded=True), shown)
 
 
 @pytest.mark.complains("ami-lost")
 @pytest.mark.parametrize("side", ["caller", "agent"])
-async def test_a_network_that_vanished_while_ami_was_away(bench: Bench, number: str, side: str) -> None:
+async def test_a_network_that_vanished_while_ami_was_away(
+    bench: Bench, number: str, side: str, table_row: KeepRow
+) -> None:
     """An rtp_timeout ends both legs alike; whose it was is told by who left the bridge first."""
     bench.carrier.scripts[number] = answers(0.2, keys="1")
     caller, agent = await bench.talks(number)
@@ -104,6 +137,11 @@ async def test_a_network_that_vanished_while_ami_was_away(bench: Bench, number: 
 
     shown = await called_back(bench, number)
     assert verdict(shown) == ("network" if side == "caller" else "agent", True)
+    said = of_call(bench, shown, recorded=True)
+    if side == "caller":
+        table_row("AMI cut, the caller's RTP stops meanwhile", said, shown)
+    else:
+        table_row("AMI cut, the agent's RTP stops meanwhile", said, shown)
 
 
 @pytest.mark.complains("ami-lost")
@@ -153,17 +191,27 @@ async def killed(bench: Bench) -> AsyncIterator[Bench]:
     await bench.lab.up()
 
 
-async def test_cut_off_while_the_service_was_dead(killed: Bench, number: str) -> None:
+async def test_cut_off_while_the_service_was_dead(
+    killed: Bench, number: str, number_plan: Iterator[str], table_row: KeepRow
+) -> None:
+    """One was cut off by his carrier's word and is called back, another said goodbye and is not."""
     bench = killed
     bench.carrier.scripts[number] = answers(0.2, keys="1")
+    other = next(number_plan)
     caller, agent = await bench.talks(number)
+    polite = await bench.in_menu(other)
+    await polite.press("1")
+    second = await bench.answered_by(polite, 1)
     await spool_is_empty(bench)
     await bench.lab.signal_service(signal.SIGKILL)
     await asterisk_knows(bench)
+    await polite.bye()
+    await second.ended()
     await caller.bye(FAULT)
     await agent.ended()
     await bench.observer.until_quiet()
-    assert [name.rpartition(".leg")[2] for name in spooled(bench)] == [".json", ".json"], "both legs are written down"
+    written = [name.rpartition(".leg")[2] for name in spooled(bench)]
+    assert written == [".json"] * 4, "both legs of both calls are written down"
     over_by = now()
     await bench.lab.up()
 
@@ -171,7 +219,12 @@ async def test_cut_off_while_the_service_was_dead(killed: Bench, number: str) ->
     assert verdict(shown) == ("carrier", True)
     assert shown["ended_at"] <= over_by
     assert len(bench.lab.read("SELECT 1 FROM ending WHERE call = ?", shown["id"])) == 1
+    left = await bench.judged(await bench.logged(other))
+    assert verdict(left) == ("caller", False)
+    assert left["callback"] is None
     await spool_is_empty(bench)
+    table_row("the service killed, BYE with Reason Q.850 38 meanwhile", of_call(bench, shown, recorded=True), shown)
+    table_row("the service killed, BYE meanwhile", of_call(bench, left, recorded=True), left)
 
 
 async def test_by_the_spool_alone(killed: Bench, number: str) -> None:
@@ -190,7 +243,7 @@ async def test_by_the_spool_alone(killed: Bench, number: str) -> None:
     assert verdict(await called_back(bench, number)) == ("carrier", True)
 
 
-async def test_served_by_the_stand_in_and_cut_off_in_the_queue(killed: Bench, number: str) -> None:
+async def test_served_by_the_stand_in_and_cut_off_in_the_queue(killed: Bench, number: str, table_row: KeepRow) -> None:
     """His drop is found, and refused: the static notice told him nothing of a callback."""
     bench = killed
     for agent in bench.agents:
@@ -217,6 +270,8 @@ async def test_served_by_the_stand_in_and_cut_off_in_the_queue(killed: Bench, nu
     assert "NO_NOTICE" in shown["decision"]["refusals"]
     assert "CLIR" not in shown["decision"]["refusals"]
     await spool_is_empty(bench)
+    said = of_call(bench, shown, recorded=True)
+    table_row("the service killed, a new caller's BYE with Reason Q.850 38 in the queue", said, shown)
 
 
 async def test_a_withheld_number_is_not_spooled(killed: Bench, number: str) -> None:
@@ -350,7 +405,9 @@ async def test_the_stand_in_helps_out_while_the_service_is_there(without_fastagi
 
 
 @pytest.mark.complains("ami-lost")
-async def test_ended_before_asterisk_was_killed(bench: Bench, number: str, number_plan: Iterator[str]) -> None:
+async def test_ended_before_asterisk_was_killed(
+    bench: Bench, number: str, number_plan: Iterator[str], table_row: KeepRow
+) -> None:
     """Who had said goodbye before is no victim of the crash; who was still talking is."""
     bench.carrier.scripts[number] = answers(0.2, keys="1")
     polite = next(number_plan)
@@ -374,9 +431,10 @@ async def test_ended_before_asterisk_was_killed(bench: Bench, number: str, numbe
     left = await bench.judged(await bench.logged(polite))
     assert verdict(left) == ("caller", False)
     assert left["callback"] is None
+    table_row("AMI cut, BYE in the menu, then Asterisk killed", of_call(bench, left, recorded=True), left)
 
 
-async def test_both_were_killed(killed: Bench, number: str) -> None:
+async def test_both_were_killed(killed: Bench, number: str, table_row: KeepRow) -> None:
     """Nobody was there to see it: an open call from before Asterisk's start was lost with it."""
     bench = killed
     bench.carrier.scripts[number] = answers(0.2, keys="1")
@@ -396,6 +454,7 @@ async def test_both_were_killed(killed: Bench, number: str) -> None:
     assert shown["stage"] == "talking"
     assert shown["ended_at"] <= dead_by
     assert shown["ended_at"] <= talked_from, "it was last recorded to live when the two were connected"
+    table_row("Asterisk and the service killed while talking", of_call(bench, shown, recorded=True), shown)
 
 
 @pytest.mark.complains("ami-lost")

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from tests.asterisk.bench import SETTLED_S, TIE, Bench
-from tests.asterisk.conftest import AGENTS
+from tests.asterisk.conftest import AGENTS, KeepRow
+from tests.asterisk.endings.said import of_call
 from tests.asterisk.lab import AMI_ELSEWHERE
 from tests.asterisk.sip_leg import Leg
 from tests.asterisk.sip_scripts import answers, rings
@@ -51,7 +52,7 @@ async def goes_on(bench: Bench, number: str) -> tuple[Leg, Leg]:
 # --- the service's own restart --------------------------------------------------------------------------------------
 
 
-async def test_a_drop_after_the_service_was_killed(bench: Bench, number: str) -> None:
+async def test_a_drop_after_the_service_was_killed(bench: Bench, number: str, table_row: KeepRow) -> None:
     """What he had heard is in the log: a new life of ours may rely on it."""
     bench.carrier.scripts[number] = answers(0.2, keys="1")
     caller, agent = await bench.talks(number)
@@ -72,6 +73,7 @@ async def test_a_drop_after_the_service_was_killed(bench: Bench, number: str) ->
     assert kept(bench, shown) > 1.0
     assert len(bench.lab.read(TIE, shown["id"])) == 1
     assert len(bench.carrier.invites_to(number)) == 1
+    table_row("the service killed and back, then BYE with Reason Q.850 38", of_call(bench, shown), shown)
 
 
 async def test_the_agents_bye_after_a_restart(bench: Bench, number: str) -> None:
@@ -126,7 +128,9 @@ async def test_a_talk_that_the_dead_service_never_saw(bench: Bench, number: str)
 
 
 @pytest.mark.complains("ami-lost")
-async def test_calls_that_come_and_go_while_ami_is_away(bench: Bench, number: str, number_plan: Iterator[str]) -> None:
+async def test_calls_that_come_and_go_while_ami_is_away(
+    bench: Bench, number: str, number_plan: Iterator[str], table_row: KeepRow
+) -> None:
     """Who ended them, Asterisk has kept; a talk that was recorded is kept as well."""
     other = next(number_plan)
     await bench.lab.ami_goes()
@@ -153,10 +157,12 @@ async def test_calls_that_come_and_go_while_ami_is_away(bench: Bench, number: st
     # the end is his, not the connection's return
     assert left["ended_at"] <= over_by
     assert bench.carrier.invites == []
+    said = of_call(bench, talked, recorded=True)
+    table_row("AMI cut, a call comes and the agent says BYE meanwhile", said, talked)
 
 
 @pytest.mark.complains("ami-lost")
-async def test_ami_comes_back_in_the_talk(bench: Bench, number: str) -> None:
+async def test_ami_comes_back_in_the_talk(bench: Bench, number: str, table_row: KeepRow) -> None:
     """Nobody saw the bridge, but the end is seen: he hung up, and the recording of a real talk is kept."""
     await bench.lab.ami_goes()
     try:
@@ -171,6 +177,29 @@ async def test_ami_comes_back_in_the_talk(bench: Bench, number: str) -> None:
     assert (shown["ending"]["party"], shown["ending"]["technical"]) == ("caller", False)
     assert shown["callback"] is None
     assert kept(bench, shown) > 1.0
+    table_row("AMI cut and back, then BYE", of_call(bench, shown), shown)
+
+
+@pytest.mark.complains("ami-lost")
+async def test_a_drop_after_ami_came_back(bench: Bench, number: str, table_row: KeepRow) -> None:
+    """The talk is the same as before, and its end is seen."""
+    bench.carrier.scripts[number] = answers(0.2, keys="1")
+    caller, agent = await bench.talks(number)
+    await bench.lab.ami_goes()
+    await bench.lab.ami_returns()
+    await caller.hears(agent)
+    await caller.bye(FAULT)
+    await agent.ended()
+    leg, agent = await goes_on(bench, number)
+    await leg.bye()
+    await agent.ended()
+
+    shown = await bench.finished(await bench.logged(number))
+    assert (shown["ending"]["party"], shown["ending"]["technical"]) == ("carrier", True)
+    assert (shown["stage"], shown["agent"]) == ("talking", "PJSIP/agent1")
+    assert shown["callback"]["state"] == "completed"
+    assert len(bench.carrier.invites_to(number)) == 1
+    table_row("AMI cut and back, then BYE with Reason Q.850 38", of_call(bench, shown), shown)
 
 
 @pytest.mark.complains("ami-lost")

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from tests.asterisk.bench import SETTLED_S, TIE, Bench
+from tests.asterisk.conftest import KeepRow
+from tests.asterisk.endings.said import of_call
 from tests.asterisk.lab import LabError
 from tests.asterisk.sip_leg import Leg
 from tests.asterisk.sip_scripts import answers
@@ -133,7 +135,7 @@ async def most_at_once(legs: list[Leg]) -> int:
 
 @pytest.mark.parametrize("ends", [killed, stopped])
 async def test_all_are_called_back_those_who_talked_first(
-    bench: Bench, number_plan: Iterator[str], ends: Callable[[Bench, House], Awaitable[None]]
+    bench: Bench, number_plan: Iterator[str], ends: Callable[[Bench, House], Awaitable[None]], table_row: KeepRow
 ) -> None:
     house = await a_full_house(bench, number_plan)
     phones(bench, 1, 2, 3, 4)
@@ -147,6 +149,13 @@ async def test_all_are_called_back_those_who_talked_first(
     shown = await over(bench, house.in_line)
     assert [call["stage"] for call in shown] == ["talking", "talking", "talking", "queued"]
     assert [leg.to_number for leg in bench.carrier.invites] == house.in_line
+    talked, waited = shown[0], shown[-1]
+    if ends is killed:
+        table_row("Asterisk killed while talking", of_call(bench, talked, recorded=True), talked)
+        table_row("Asterisk killed in the queue", of_call(bench, waited, recorded=True), waited)
+    else:  # every leg is told at once, the agent's or the caller's first
+        table_row("Asterisk stopped by SIGTERM while talking", of_call(bench, talked, races=True), talked)
+        table_row("Asterisk stopped by SIGTERM in the queue", of_call(bench, waited), waited)
 
 
 async def test_never_more_at_once_than_free_agents(bench: Bench, number_plan: Iterator[str]) -> None:
@@ -186,7 +195,9 @@ async def stops_gracefully(bench: Bench) -> None:
         await bench.lab.rasterisk("core stop gracefully")
 
 
-async def test_a_drop_while_asterisk_waits_for_its_last_call(bench: Bench, number_plan: Iterator[str]) -> None:
+async def test_a_drop_while_asterisk_waits_for_its_last_call(
+    bench: Bench, number_plan: Iterator[str], table_row: KeepRow
+) -> None:
     """`core stop gracefully` takes no new call: who drops now is called back after the restart; no dial is wasted."""
     number, other = next(number_plan), next(number_plan)
     bench.carrier.scripts[number] = answers(0.2, keys="1")
@@ -213,5 +224,8 @@ async def test_a_drop_while_asterisk_waits_for_its_last_call(bench: Bench, numbe
     shown = await bench.finished(call)
     assert (shown["ending"]["party"], shown["ending"]["technical"]) == ("carrier", True)
     assert [(a["n"], a["state"]) for a in shown["callback"]["attempts"]] == [(1, "completed")]
-    assert (await bench.judged(await bench.logged(other)))["callback"] is None
+    left = await bench.judged(await bench.logged(other))
+    assert left["callback"] is None
     assert len(bench.carrier.invites) == 1
+    table_row("`core stop gracefully`, BYE with Reason Q.850 38 meanwhile", of_call(bench, shown), shown)
+    table_row("`core stop gracefully`, BYE meanwhile", of_call(bench, left), left)

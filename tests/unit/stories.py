@@ -83,6 +83,13 @@ def tail(cause: int, source: str = "") -> list[CallEvent]:
     ]
 
 
+def after_an_answer(leg: LegId, cause: int, tech: int | None, status: int) -> list[CallEvent]:
+    """The leg's BYE while talking; Asterisk's last re-INVITE on it had been answered with this status."""
+    roles = {C: Role.CALLER, A: Role.AGENT}
+    ran = [HandlerRan(END + 2, who, roles[who], cause, "", 90, status if who == leg else None) for who in (C, A)]
+    return [*TALKING, bye(leg, cause, tech), *ran, LegEnded(END + 3, C, cause), LegEnded(END + 4, A, cause)]
+
+
 def media(leg: LegId, *sequences: int, until: Instant = END) -> list[CallEvent]:
     """One report a second, the last half a second before ``until``."""
     first = until - 500 - 1_000 * (len(sequences) - 1)
@@ -145,7 +152,10 @@ ROWS: dict[str, tuple[list[CallEvent], Told]] = {
     "dialog lost": ([*TALKING, bye(C, 127, 481), *tail(127)], (Party.NETWORK, True, MEDIUM)),
     "the agent's dialog lost": ([*TALKING, bye(A, 127, 481), *tail(127)], (Party.AGENT, True, MEDIUM)),
     "cancelled": ([bye(C, 127, 487), LegEnded(END, C, 127)], CALLER),
-    "plain after a refused re-INVITE": ([*TALKING, bye(C, 58, 488), *tail(58)], CALLER),
+    "after a re-INVITE refused with 488": (after_an_answer(C, 58, 488, 488), CALLER),
+    "58 and 488, and no handler to tell whose": ([*TALKING, bye(C, 58, 488), *tail(58)[3:]], CALLER),
+    "58 by the BYE's own Reason": (after_an_answer(C, 58, 488, 200), UNKNOWN),
+    "the same, Asterisk never re-INVITEd": ([*TALKING, bye(C, 58, 488), *tail(58)], UNKNOWN),
     "58 without the refusal that it is left over from": ([*TALKING, bye(C, 58, None), *tail(58)], UNKNOWN),
     "the refresh unanswered, before 20.17": ([*TALKING, bye(C, 18), *tail(18)], (Party.NETWORK, True, MEDIUM)),
     "the agent's, before 20.17": ([*TALKING, bye(A, 18), *tail(18)], (Party.AGENT, True, MEDIUM)),
@@ -155,6 +165,21 @@ ROWS: dict[str, tuple[list[CallEvent], Told]] = {
     "19 without its status": ([*TALKING, bye(C, 19), *tail(19)], UNKNOWN),
     "a cause that no row names": ([*TALKING, bye(C, 79), *tail(79)], UNKNOWN),
     "plain, but with a status that no row names": ([*TALKING, bye(C, 16, 503), *tail(16)], UNKNOWN),
+    "after a re-INVITE refused with 500": (after_an_answer(C, 38, 500, 500), UNKNOWN),
+    "after a re-INVITE refused with 503": (after_an_answer(C, 34, 503, 503), UNKNOWN),
+    "after a re-INVITE refused with 504": (after_an_answer(C, 102, 504, 504), UNKNOWN),
+    "after a re-INVITE refused with 480": (after_an_answer(C, 19, 480, 480), UNKNOWN),
+    "after one refused by the agent's phone": (after_an_answer(A, 38, 500, 500), UNKNOWN),
+    "after a re-INVITE that was accepted": (after_an_answer(C, 38, 500, 200), (Party.CARRIER, True, HIGH)),
+    "after one accepted by the agent's phone": (after_an_answer(A, 38, 500, 200), (Party.AGENT, True, HIGH)),
+    "after a refused one, and nothing says which status it was": (after_an_answer(C, 38, None, 500), UNKNOWN),
+    "the agent's fault, and no handler to tell whose": (
+        [*TALKING, bye(A, 38, 500), *tail(38)[3:]],
+        (Party.AGENT, True, LOW),
+    ),
+    "the caller's fault, and no handler": ([*TALKING, bye(C, 38, 500), *tail(38)[3:]], (Party.CARRIER, True, HIGH)),
+    "a re-INVITE answered 408 ends the dialog": (after_an_answer(C, 18, 408, 408), (Party.NETWORK, True, HIGH)),
+    "a re-INVITE answered 481 ends the dialog": (after_an_answer(C, 127, 481, 481), (Party.NETWORK, True, MEDIUM)),
     "rtp_timeout of the caller": ([*TALKING, SoftHangupRequested(END, C, 1), *tail(44)], (Party.NETWORK, True, HIGH)),
     "rtp_timeout of the caller in the queue": (
         [*QUEUED, SoftHangupRequested(END, C, 1), *tail(44)],

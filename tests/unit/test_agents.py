@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from tests.protocol.conftest import HOST, AmiPeer, AmiWire, soon
+from tests.unit.test_control import opened_board, write_settings
+from tests.unit.test_log_call_log import PARTY, PASSED, dropped, mask
 
 from oddzwon.asterisk.ami import AmiClient, AmiSettings
 from oddzwon.callflow.agents import Agents
+from oddzwon.callflow.callbacks import Dropped
+from oddzwon.callflow.dialling import CallbackRun
+from oddzwon.callflow.switchboard import Switchboard
+from oddzwon.config import Settings, load
+from oddzwon.domain.callback import Callback, CallbackState
+from oddzwon.domain.callback_events import Due
 from oddzwon.domain.events import Stage
+from oddzwon.domain.number import Number, parse
 from oddzwon.domain.precedence import Claim, place_of
+from oddzwon.log.queries import JsonObject, Queries
+from oddzwon.log.records import Decision, NewCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +38,15 @@ class Member:
 
 @dataclass(slots=True)
 class Queues:
-    """Asterisk's queues as a manager tells of them, whenever it is asked."""
+    """Asterisk's queues as a manager tells of them, whenever it is asked.
+
+    ``asked`` counts the questions; ``meanwhile`` happens after an answer was made, and before all of it has arrived.
+    """
 
     members: Sequence[Member] = ()
     refuses: bool = False
+    asked: int = 0
+    meanwhile: Callable[[], None] = lambda: None
 
     async def serve(self, wire: AmiWire) -> None:
         while True:
@@ -38,6 +55,7 @@ class Queues:
                 await wire.respond(action, "Ping: Pong")
                 continue
             assert action["Action"] == ["QueueStatus"]
+            self.asked += 1
             mine = f"ActionID: {action['ActionID'][0]}"
             if self.refuses:
                 await wire.respond(action, "Message: Permission denied", response="Error")
@@ -47,6 +65,7 @@ class Queues:
             for m in self.members:
                 lines = (f"Queue: {m.queue}", f"Name: {m.location}", f"Location: {m.location}", f"Status: {m.status}")
                 await wire.event("QueueMember", *lines, f"Paused: {m.paused}", f"InCall: {m.in_call}", mine)
+            self.meanwhile()
             await wire.event("QueueStatusComplete", mine, "EventList: Complete")
 
 
@@ -187,6 +206,134 @@ async def test_the_holder_himself_may_have_his_promised_agent(floor: Floor) -> N
     assert not await soon(floor.agents.is_free("support", "PJSIP/agent1", holder="cb-2"))
 
 
+# --- an answer is older than what happens while it arrives --------------------------------------------------------
+
+
+async def test_an_agent_whose_talk_began_meanwhile_is_promised_to_nobody_else(floor: Floor) -> None:
+    """The list was made while he was promised; his callback is bridged, and lets go of him, before the list is here."""
+    floor.queues.members = FREE[:1]
+    assert await soon(floor.agents.reserve("cb-1", lost(1))) == "PJSIP/agent1"
+
+    def bridged() -> None:
+        floor.queues.members = [Member("PJSIP/agent1", status="2")]
+        floor.agents.release("cb-1")
+
+    floor.queues.meanwhile = bridged
+    assert None is await soon(floor.agents.reserve("cb-2", lost(2)))
+    assert None is floor.agents.promised_to("cb-2")
+
+
+async def test_an_agent_who_took_another_call_meanwhile_is_promised_to_nobody(floor: Floor) -> None:
+    floor.queues.members = FREE[:1]
+
+    def takes_a_call() -> None:
+        floor.queues.members = [Member("PJSIP/agent1", status="2")]
+        floor.agents.member_changed("support", "PJSIP/agent1")
+
+    floor.queues.meanwhile = takes_a_call
+    assert None is await soon(floor.agents.reserve("cb-1", lost(1)))
+
+
+async def test_the_same_agent_is_asked_for_again_if_he_was_let_go_meanwhile(floor: Floor) -> None:
+    """The other callback failed: he is free, and still the one whom this customer talked with."""
+    floor.queues.members = FREE[:2]
+    assert await soon(floor.agents.reserve("cb-1", lost(1, "PJSIP/agent2"))) == "PJSIP/agent2"
+    floor.queues.meanwhile = lambda: floor.agents.release("cb-1")
+    assert await soon(floor.agents.reserve("cb-2", lost(2, "PJSIP/agent2"))) == "PJSIP/agent2"
+
+
+async def test_an_agent_who_never_rests_holds_nobody_up_for_ever(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oddzwon.callflow.agents.WAITS_S", 0.1)
+    floor.queues.members = FREE[:2]
+    floor.queues.meanwhile = lambda: floor.agents.member_changed("support", "PJSIP/agent1")
+    assert await soon(floor.agents.reserve("cb-1", lost(1, "PJSIP/agent1"))) == "PJSIP/agent2"
+    floor.queues.members = FREE[:1]
+    assert None is await soon(floor.agents.reserve("cb-2", lost(2, "PJSIP/agent1")))
+
+
+async def test_those_who_let_others_go_first_ask_no_more_often_for_it(floor: Floor) -> None:
+    """Each asks, and once more when those before it were dialled, though all 20 ask in the wrong order."""
+    floor.queues.members = [Member(f"PJSIP/agent{n}") for n in range(20)]
+    claims = [lost(n) for n in reversed(range(20))]
+    for claim in claims:
+        floor.agents.claim(claim, 600.0)
+    assert await dialled_in_order(floor.agents, claims) == [f"call-{n}" for n in range(20)]
+    assert floor.queues.asked == 39  # each twice, but who came first
+
+
+async def test_an_agent_who_was_promised_meanwhile_is_not_free_for_one_who_redials(floor: Floor) -> None:
+    """Both ask at nearly the same time: Asterisk tells both that he is free."""
+    floor.queues.members = FREE[:1]
+    redialled: list[asyncio.Task[bool]] = []
+
+    def redials() -> None:
+        if not redialled:
+            redialled.append(asyncio.create_task(floor.agents.is_free("support", "PJSIP/agent1")))
+
+    floor.queues.meanwhile = redials
+    assert await soon(floor.agents.reserve("cb-1", lost(1))) == "PJSIP/agent1"
+    assert not await soon(redialled[0])
+
+
+# --- the dial gate --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load(write_settings(tmp_path))
+
+
+@pytest.fixture
+async def board(settings: Settings, floor: Floor) -> AsyncIterator[Switchboard]:
+    async with opened_board(settings) as board:
+        board.agents = floor.agents
+        yield board
+
+
+async def fresh_callback(board: Switchboard) -> CallbackRun:
+    """A callback for a call that dropped a moment ago, under way."""
+    at = board.now()
+    call = await dropped(board.log, "9.1", at - 2_000)
+    made = await board.log.decide(call, Decision(True, "p" * 64, at, PASSED))
+    row, number = await board.log.call(call), parse(PARTY.number, "PL")
+    assert made is not None
+    assert row is not None
+    assert isinstance(number, Number)
+    drop = Dropped(row, board.choices.line_for("+48221234567"), number, PARTY, board.choices.menu["1"], ())
+    run = CallbackRun(board, made, drop, Callback(made, at + 900_000, limits=board.choices.limits))
+    board.callbacks.add(run)
+    run.post(Due(at))
+    return run
+
+
+def shown(path: Path, callback: str) -> JsonObject:
+    with Queries(path, mask) as queries:
+        found = queries.callback_object(callback)
+    assert found is not None
+    return found
+
+
+async def test_what_comes_while_others_go_first_is_known_to_the_gate(
+    board: Switchboard, floor: Floor, settings: Settings
+) -> None:
+    """He redials while his callback lets another be dialled before it: it is not dialled, and the log says why."""
+    run = await fresh_callback(board)
+    queue = run.choice.queue
+    floor.queues.members = [Member("PJSIP/agent1", queue=queue), Member("PJSIP/agent2", queue=queue)]
+    earlier = lost(1, queue=queue)
+    floor.agents.claim(earlier, 600.0)
+    running = asyncio.create_task(run.run())
+    await soon(floor.agents.change(earlier, 600.0))  # it is told that somebody waits for it
+    again = NewCall(board.choices.pbx, "inbound", "9.2", "9.2", board.now(), PARTY)
+    await board.log.arrive(again)
+    floor.agents.withdraw(earlier.place.call)
+    await soon(running)
+    assert run.state.state is CallbackState.CANCELLED
+    found = await asyncio.to_thread(shown, settings.log.path, run.id)
+    assert found["attempts"] == []
+    assert found["history"][-1]["why"] == "REDIALLED"
+
+
 # --- who waits for an agent -----------------------------------------------------------------------------------------
 
 
@@ -199,11 +346,11 @@ async def test_who_waits_for_an_agent_is_woken(floor: Floor, what: str) -> None:
     assert None is await soon(agents.reserve("cb-3", lost(3)))
     waits = asyncio.create_task(agents.change(lost(3), 600.0))
     await asyncio.sleep(0)  # let it begin to wait
-    agents.member_changed("sales")
+    agents.member_changed("sales", "PJSIP/agent1")
     await asyncio.sleep(0)
     assert not waits.done()
     if what == "member":
-        agents.member_changed("support")
+        agents.member_changed("support", "PJSIP/agent1")
     elif what == "release":
         agents.release("cb-1")
     else:
@@ -214,7 +361,7 @@ async def test_who_waits_for_an_agent_is_woken(floor: Floor, what: str) -> None:
 async def test_what_changes_before_he_waits_is_not_lost(floor: Floor) -> None:
     """Between asking and waiting the log is written: an agent who frees up meanwhile is not waited for."""
     assert None is await soon(floor.agents.reserve("cb-1", lost(1)))
-    floor.agents.member_changed("support")
+    floor.agents.member_changed("support", "PJSIP/agent1")
     await soon(floor.agents.change(lost(1), 600.0))
 
 
@@ -225,7 +372,7 @@ async def test_who_waits_in_vain_goes_on_after_his_time(floor: Floor) -> None:
 async def test_two_who_wait_are_both_woken(floor: Floor) -> None:
     waits = [asyncio.create_task(floor.agents.change(lost(n), 600.0)) for n in range(2)]
     await asyncio.sleep(0)
-    floor.agents.member_changed("support")
+    floor.agents.member_changed("support", "PJSIP/agent1")
     await soon(asyncio.gather(*waits))
 
 

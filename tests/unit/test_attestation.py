@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
+from tests.protocol.conftest import AGI_HEADER, HOST, AgiPeer
 from tests.unit.test_control import ask, opened_board, write_settings
 from tests.unit.test_log_call_log import PARTY, receipt
 
+from oddzwon.asterisk import variables
+from oddzwon.asterisk.fastagi import FastAgiServer
 from oddzwon.callflow import attestation
-from oddzwon.callflow.attestation import NotAttestable, Said, by_console
+from oddzwon.callflow.attestation import NotAttestable, Said, _judge_anew_beside, by_console, by_phone
+from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.switchboard import Switchboard
+from oddzwon.clock import Clock
 from oddzwon.config import Settings, load
 from oddzwon.control import ControlError, ControlServer
 from oddzwon.domain.attestation import BY_LONGEST, REASON_LONGEST, wrong_with
 from oddzwon.domain.call import Phase
-from oddzwon.domain.events import Attested, CallEvent, Direction, Fault, HangupRequested, LegEnded
+from oddzwon.domain.events import (
+    AgentAnswered,
+    Attested,
+    BridgeEntered,
+    CallEvent,
+    Direction,
+    Fault,
+    HangupRequested,
+    Instant,
+    LegEnded,
+)
 from oddzwon.domain.journal import encode
 from oddzwon.log.records import Condition, Decision, Ending, Evidence, Fact, NewCall
 
@@ -41,13 +58,40 @@ NAMED = Said("console", "anna", Fault.CALLER_LINE, "his line, he says")
         ("anna", "he called from 600 100 200", "like a telephone number"),
         ("+48600100200", "x", "like a telephone number"),
         ("anna", "call (22) 123-45-67 again", "like a telephone number"),
+        ("anna", "600–100–200 rang", "like a telephone number"),
+        ("anna", "600 - 100 - 200", "like a telephone number"),
+        ("anna", "600 -- 100 -- 200", "like a telephone number"),
+        ("anna", "600\u00a0100\u2009200", "like a telephone number"),
+        ("anna", "600\u200b100\u2011200", "like a telephone number"),
+        ("anna", "600_100_200", "like a telephone number"),
+        ("anna", "600, 100, 200", "like a telephone number"),
+        ("anna", "600:100:200", "like a telephone number"),
+        ("anna", "600·100·200", "like a telephone number"),
+        ("anna", "22:12:34:56:7", "like a telephone number"),
+        ("anna", "22 12:34 567", "like a telephone number"),
+        ("anna", "number 4860-01-00 200", "like a telephone number"),
+        ("anna", "2022-12-21-05", "like a telephone number"),
+        ("anna", "2026-11-21 600100200", "like a telephone number"),
+        ("anna", "٦٠٠ ١٠٠ ٢٠٠", "like a telephone number"),
     ],
 )
 def test_what_may_not_stand_in_an_attestation(by: str, reason: str, says: str) -> None:
     assert says in (wrong_with(by, reason) or "")
 
 
-@pytest.mark.parametrize("reason", ["crackling, then silence", "ticket 123456", "2026-11-21 12:30, twice", "przerwało"])
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "crackling, then silence",
+        "ticket 123456",
+        "2026-11-21 12:30, twice",
+        "2026-11-21, 3 times",
+        "21.11.2026 12:30:15",
+        "12:30–12:45 and 12:50-12:55",
+        "(1) 2026-11-21 12:30; (2) 2026-11-21 12:45",
+        "przerwało",
+    ],
+)
 def test_what_may(reason: str) -> None:
     assert wrong_with("anna", reason) is None
 
@@ -83,9 +127,11 @@ def facts(events: list[CallEvent]) -> list[Fact]:
     return [Fact(*encode(event)) for event in events]
 
 
-async def hung_up(board: Switchboard, leg: str = "1.1", *, decided: bool = True, direction: str = "inbound") -> str:
-    """A call that its caller ended a moment ago, judged, and refused a callback."""
-    at, log = board.now() - 2_000, board.log
+async def hung_up(
+    board: Switchboard, leg: str = "1.1", *, decided: bool = True, direction: str = "inbound", ago: int = 2_000
+) -> str:
+    """A call that its caller ended ``ago`` ms ago, judged, and refused a callback."""
+    at, log = board.now() - ago, board.log
     call = await log.arrive(NewCall(board.choices.pbx, direction, leg, leg, at - 9_000, PARTY, "+48221234567"))
     await log.receipt(call, receipt("L1"))
     ending = Ending("caller", False, "high", "talking", "old", at + 10, (Evidence("bye", "caller", at),))
@@ -192,6 +238,123 @@ async def test_what_a_crash_cut_short_is_gone_on_with(board: Switchboard) -> Non
     await attestation.review(board)
     await done(board)
     assert await board.log.ending(call) == ending
+
+
+@dataclass(frozen=True, slots=True)
+class SteppedBack:
+    """The clock after it was set back by ``ms``."""
+
+    clock: Clock
+    ms: int
+
+    def now(self) -> Instant:
+        return self.clock.now() - self.ms
+
+    def monotonic(self) -> float:
+        return self.clock.monotonic()
+
+
+async def test_a_clock_that_steps_back_loses_no_word(board: Switchboard) -> None:
+    """It was set right between the verdict and the word, by 2.5 s: what was acknowledged is judged all the same."""
+    call = await hung_up(board)
+    before = await board.log.ending(call)
+    assert before is not None
+    board.clock = SteppedBack(board.clock, 2_500)
+    taken = await by_console(board, call, NAMED)
+    await done(board)
+    (word,) = await board.log.attestations(call)
+    ending = await board.log.ending(call)
+    assert ending is not None
+    assert (taken.changed, ending.n, ending.technical) == (True, 2, True)
+    assert before.at <= word.at < ending.at
+    assert await board.log.decided(call)
+    assert await board.log.attested_since(board.choices.pbx, 0) == ()  # nothing is left to be gone on with
+    assert board.alarms.standing == set()
+
+
+async def test_a_clock_that_steps_back_after_the_word_was_committed(board: Switchboard) -> None:
+    """A crash came then, too: the next start judges by a clock that stands before the word."""
+    call = await hung_up(board)
+    word, event = NAMED.at(board.now())
+    await board.log.attest(call, word, Fact(*encode(event)))
+    board.clock = SteppedBack(board.clock, 1_000)
+    await attestation.review(board)
+    await done(board)
+    ending = await board.log.ending(call)
+    assert ending is not None
+    assert (ending.n, ending.at) == (2, word.at + 1)
+
+
+async def test_a_verdict_that_the_log_refuses_is_an_alarm(board: Switchboard) -> None:
+    """A word that is older than the verdict is none for the log's guard; such a one was left by a clock set back."""
+    call = await hung_up(board)
+    word, event = NAMED.at(board.now() - 60_000)
+    await board.log.attest(call, word, Fact(*encode(event)))
+    row = await board.log.call(call)
+    assert row is not None
+    assert await _judge_anew_beside(board, row) is None
+    assert board.alarms.standing == {"attestation-not-written"}
+
+
+async def test_no_log_line_names_who_said_it(board: Switchboard) -> None:
+    call = await hung_up(board)
+    with capture_logs() as heard:
+        await by_console(board, call, NAMED)
+        await done(board)
+    assert "attested on the command line" in [line["event"] for line in heard]
+    assert "anna" not in repr(heard)
+    assert NAMED.reason not in repr(heard)
+
+
+# --- by phone ----------------------------------------------------------------------------------------------------
+
+
+async def dial_the_code(board: Switchboard, channel: str) -> str:
+    """The first thing that the dialplan is told when the code is dialled from the phone of this channel."""
+    server = FastAgiServer(HOST, 0, {"inbound": lambda agi: by_phone(agi, board)})
+    await server.start()
+    peer = AgiPeer()
+    try:
+        header = AGI_HEADER.replace(b"PJSIP/carrier-00000001", channel.encode())
+        wire = await peer.call_bare(server.address, header)
+        token = (await wire.line()).split('"')[1]
+        await wire.send(f"200 result=1 ({token})\n".encode())
+        answer = await wire.line()
+        await wire.send(b"200 result=1\n")
+        await wire.until_closed()
+    finally:
+        await peer.close()
+        await server.close()
+    return answer
+
+
+async def in_grace(board: Switchboard, agent: str, ago: int) -> LiveCall:
+    """A call of the agent's that ended ``ago`` ms ago, is judged, and not decided yet."""
+    call, at = await hung_up(board, "1.1", decided=False, ago=ago), board.now() - ago
+    live = board.calls.receive("1.1", "1.1", at - 9_000, Direction.INBOUND, None)
+    live.id = call
+    talk: list[CallEvent] = [AgentAnswered(at - 5_000, "1.2", agent)]
+    talk += [BridgeEntered(at - 4_000, leg, "b") for leg in ("1.2", "1.1")]
+    for event in (*talk, *goodbye(at)):
+        live.advance(event)
+    live.judged.set()
+    assert live.call.agent == agent
+    return live
+
+
+@pytest.mark.parametrize(("grace", "refused"), [(4_000, 1_000), (1_000, 4_000)])
+async def test_the_word_by_phone_is_on_the_call_that_ended_last(board: Switchboard, grace: int, refused: int) -> None:
+    """Two calls of one agent, one still in its grace, the other refused at once: whichever he had last."""
+    live = await in_grace(board, "PJSIP/agent1", grace)
+    other = await hung_up(board, "2.1", ago=refused)
+    assert await dial_the_code(board, "PJSIP/agent1-00000009") == f'SET VARIABLE "{variables.DONE}" "1"'
+    await done(board)
+    assert live.id is not None
+    words = [len(await board.log.attestations(call)) for call in (live.id, other)]
+    assert words == ([0, 1] if refused < grace else [1, 0])
+
+
+# --- what cannot be judged anew ----------------------------------------------------------------------------------
 
 
 async def test_a_journal_that_cannot_be_read_keeps_its_verdict(board: Switchboard) -> None:

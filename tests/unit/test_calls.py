@@ -12,7 +12,7 @@ from tests.unit.stories import T0, C, bye
 from tests.unit.test_control import opened_board, write_settings
 from tests.unit.test_ending_recorded import RECORDED
 
-from oddzwon.asterisk.translate import OfCall, Translated, Unreadable
+from oddzwon.asterisk.facts import OfCall, Translated, Unreadable
 from oddzwon.callflow.calls import Calls, LiveCall
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.watch import Watch

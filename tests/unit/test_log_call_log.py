@@ -34,7 +34,7 @@ from oddzwon.log import (
 )
 from oddzwon.log import vocabulary as v
 from oddzwon.log.connection import open_for_writing
-from oddzwon.log.queries import JsonObject, Queries, iso
+from oddzwon.log.queries import Queries, iso
 
 T0 = 1_760_000_000_000
 PARTY = Party("+48600100200", "a" * 64)

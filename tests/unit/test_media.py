@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddzwon.domain.events import BridgeEntered, CallEvent, Held, MediaReported, Unheld
+from oddzwon.domain.events import BridgeEntered, CallEvent, HandedOver, Held, LegEnded, MediaReported, Unheld
 from oddzwon.domain.journal import LIMIT, remember
-from oddzwon.domain.media import ENOUGH_REPORTS, Standstill, Stream, standstill
+from oddzwon.domain.media import ENOUGH_MS, Standstill, Stream, standstill
 
 C, A = "pbx-1.1", "pbx-1.2"
 SECOND = 1_000
@@ -47,7 +47,8 @@ def kept(events: Sequence[CallEvent]) -> tuple[CallEvent, ...]:
 @pytest.mark.parametrize("still", [1, 2, 3, 8])
 def test_reports_without_an_advance_are_counted_from_the_last_advance(still: int) -> None:
     going = speech(10)
-    assert standstill(C, reports(*going, *[going[-1]] * still)) == Standstill(10_000, still, Stream.STEADY)
+    expected = Standstill(10_000, still, still * SECOND, Stream.STEADY)
+    assert standstill(C, reports(*going, *[going[-1]] * still)) == expected
 
 
 @pytest.mark.parametrize("sequences", [[], [500], [0, 50], [0, 50, 50, 100]])
@@ -59,7 +60,20 @@ def test_another_legs_silence_is_not_this_ones() -> None:
     events = sorted([*reports(*speech(9)), *reports(*[7] * 10, leg=A)], key=lambda e: e.at)
     assert standstill(C, events) is None
     silence = standstill(A, events)
-    assert silence == Standstill(0, 9, Stream.TOO_SHORT)
+    assert silence == Standstill(0, 9, 9_000, Stream.TOO_SHORT)
+
+
+@pytest.mark.parametrize(
+    ("still", "every_ms", "sure"),
+    [(1, SECOND, False), (1, 9_000, False), (2, SECOND, True), (3, 5, False), (200, 5, False), (400, 5, True)],
+)
+def test_a_moment_without_packets_is_not_sure(still: int, every_ms: int, sure: bool) -> None:
+    """Neither one report, however late, nor many in a moment: a late packet would look the same."""
+    going = reports(*speech(10))
+    silence = standstill(C, after(going, *[500] * still, every_ms=every_ms))
+    assert silence is not None
+    assert (silence.sure, silence.seen_ms) == (sure, still * every_ms)
+    assert sure == (still > 1 and still * every_ms >= ENOUGH_MS)
 
 
 # --- what it proves ----------------------------------------------------------------------------------------------
@@ -96,11 +110,11 @@ def test_comfort_noise_alone_stands_still_only_when_it_stops_and_proves_nothing_
     """Five packets a second go on moving the number; however even, that is no codec's speech (RFC 3389 section 4.1)."""
     noise = [5 * n for n in range(20)]
     assert standstill(C, reports(*noise)) is None
-    assert standstill(C, reports(*noise, 95, 95)) == Standstill(19_000, 2, Stream.BROKEN)
+    assert standstill(C, reports(*noise, 95, 95)) == Standstill(19_000, 2, 2_000, Stream.BROKEN)
 
 
 def test_a_leg_that_never_sent_proves_nothing() -> None:
-    assert standstill(C, reports(0, 0, 0, 0)) == Standstill(0, 3, Stream.TOO_SHORT)
+    assert standstill(C, reports(0, 0, 0, 0)) == Standstill(0, 3, 3_000, Stream.TOO_SHORT)
 
 
 def test_two_reports_at_nearly_one_time_are_not_two_intervals() -> None:
@@ -123,6 +137,15 @@ def test_the_number_of_another_stream_does_not_count_on() -> None:
     assert (silence.stream, silence.reports) == (Stream.STEADY, 2)
 
 
+def test_two_streams_at_once_prove_nothing() -> None:
+    """Audio and video on one channel take turns: each begins the count anew."""
+    both: list[CallEvent] = []
+    for n, sequence in enumerate([*speech(10), 500, 500, 500]):
+        both += [MediaReported(n * SECOND + ms, C, sequence, source=name) for ms, name in ((0, "audio"), (9, "video"))]
+    assert standstill(C, both) is None
+    assert standstill(C, kept(both)) is None
+
+
 def after_source(start_s: int, sequences: Sequence[int]) -> list[CallEvent]:
     return [MediaReported((start_s + 1 + n) * SECOND, C, s, source="two") for n, s in enumerate(sequences)]
 
@@ -136,18 +159,58 @@ def test_on_hold_silence_is_no_fault() -> None:
     assert standstill(C, [*after(going, 500, 500, 500), Held(14_000, C)]) is None
 
 
-def test_the_other_sides_hold_excuses_nothing() -> None:
-    """Who is put on hold hears music and goes on sending (measured: no re-INVITE reaches him)."""
-    events = after([*reports(*speech(10)), Held(10_500, A)], 500, 500)
-    assert standstill(C, events) == Standstill(10_000, 2, Stream.STEADY)
+def test_while_the_other_side_holds_silence_is_no_fault_either() -> None:
+    """Where Asterisk passes the hold on (moh_passthrough), the held phone falls silent because it was told to."""
+    going = [*reports(*speech(10)), Held(10_500, A)]
+    assert standstill(C, after(going, 500, 500)) is None
+    held = after(going, 550, 600, 600, 600)
+    assert standstill(C, held) is None
+    assert standstill(C, [*held, Unheld(held[-1].at + 1, C)]) is None
 
 
-def test_after_hold_a_leg_must_be_seen_to_send_anew() -> None:
-    going = [*reports(*speech(10)), Held(10_500, C)]
-    back: list[CallEvent] = [*after(going, 500, 500, 500), Unheld(14_000, C)]
+@pytest.mark.parametrize(
+    ("who", "over"),
+    [(C, Unheld(14_000, C)), (A, Unheld(14_000, A)), (A, LegEnded(14_000, A, 16)), (A, HandedOver(14_000, A))],
+)
+def test_after_hold_a_leg_must_be_seen_to_send_anew(who: str, over: CallEvent) -> None:
+    going = [*reports(*speech(10)), Held(10_500, who)]
+    back: list[CallEvent] = [*after(going, 500, 500, 500), over]
     assert standstill(C, back) is None
-    assert standstill(C, after(back, 550, 550)) == Standstill(15_000, 1, Stream.TOO_SHORT)
-    assert standstill(C, after(back, 550, 600, 650, 700, 700, 700)) == Standstill(18_000, 2, Stream.STEADY)
+    assert standstill(C, after(back, 550, 550)) == Standstill(15_000, 1, 1_000, Stream.TOO_SHORT)
+    anew = after(back, 550, 600, 650, 700, 700, 700)
+    assert standstill(C, anew) == Standstill(18_000, 2, 2_000, Stream.STEADY)
+
+
+# --- who paused once pauses by himself ---------------------------------------------------------------------------
+
+PAUSING = [0, 50, 50, 100, 150, 150, 200]
+"""Silence suppression: a report now and then does not advance."""
+
+
+def on_and_off_hold(events: Sequence[CallEvent], who: str) -> list[CallEvent]:
+    """The leg's reports, and a short hold behind them."""
+    at = events[-1].at
+    return [*events, Held(at + 100, who), Unheld(at + 600, who)]
+
+
+@pytest.mark.parametrize("who", [C, A])
+def test_pauses_before_a_hold_are_not_forgotten(who: str) -> None:
+    steady = [1_000 + n for n in (*speech(5), 250, 250, 250)]
+    silence = standstill(C, after(on_and_off_hold(reports(*PAUSING), who), *steady))
+    assert silence is not None
+    assert silence.stream is Stream.BROKEN
+    silence = standstill(C, after(on_and_off_hold(reports(*speech(7)), who), *steady))
+    assert silence is not None
+    assert silence.stream is Stream.STEADY
+
+
+@pytest.mark.parametrize(("before", "stream"), [(PAUSING, Stream.BROKEN), (speech(6), Stream.STEADY)])
+def test_nor_are_those_of_an_earlier_stream(before: list[int], stream: Stream) -> None:
+    events = [*reports(*before, source="one"), *after_source(6, [*speech(5, start=9_000), *[9_250] * 3])]
+    for journal in (events, kept(events)):
+        silence = standstill(C, journal)
+        assert silence is not None
+        assert silence.stream is stream
 
 
 # --- what the journal keeps --------------------------------------------------------------------------------------
@@ -162,7 +225,7 @@ def test_an_hour_of_speech_does_not_look_broken() -> None:
     """More than 65536 packets: the number that Asterisk tells beside its cycles has gone round."""
     going = speech(4_000)
     events = reports(*going, *[going[-1]] * 3)
-    assert standstill(C, kept(events)) == standstill(C, events) == Standstill(4_000_000, 3, Stream.STEADY)
+    assert standstill(C, kept(events)) == standstill(C, events) == Standstill(4_000_000, 3, 3_000, Stream.STEADY)
     assert len(kept(events)) < 10
 
 
@@ -208,7 +271,7 @@ def told_of_a_leg(draw: st.DrawFn) -> list[CallEvent]:
 
 def says(silence: Standstill | None) -> tuple[int, bool, Stream] | None:
     """All that the judge asks of a standstill."""
-    return None if silence is None else (silence.since, silence.reports >= ENOUGH_REPORTS, silence.stream)
+    return None if silence is None else (silence.since, silence.sure, silence.stream)
 
 
 @given(told_of_a_leg())

@@ -31,6 +31,9 @@ WHOSE = {
     "park-bye": (CALLER, False),
     "park-timeout": (CALLER, False),
     "silent-rtcp-bye": (CALLER, False),
+    # he refused a re-INVITE before, which colours his plain BYE, and accepted one since, which washes that off
+    "reinvite-488-bye": (CALLER, False),
+    "reinvite-500-200-bye": (CALLER, False),
     # the carrier named a fault, also behind transfers, the parking lot and Local channels
     "blind-transfer": (CARRIER, True),
     "bye-q850-27": (CARRIER, True),
@@ -41,11 +44,15 @@ WHOSE = {
     "local-n": (CARRIER, True),
     "local-optimised": (CARRIER, True),
     "park-fetch": (CARRIER, True),
+    "reinvite-200-bye-q850-38": (CARRIER, True),
+    "reinvite-503-200-bye-q850-38": (CARRIER, True),
     # a side went silent
     "bye-sip-408": (NETWORK, True),
     "info-481": (NETWORK, True),
     "info-ignore": (NETWORK, True),
     "park-rtp": (NETWORK, True),
+    "reinvite-408": (NETWORK, True),
+    "reinvite-500-rtp": (NETWORK, True),
     "rtp-both": (NETWORK, True),
     "silent-timeout": (NETWORK, True),
     "local-optimised-agent-rtp": (AGENT, True),
@@ -63,6 +70,13 @@ WHOSE = {
     "stop-sigterm": (PBX, True),
     # a Reason that names no fault of the line
     "bye-q850-127": (UNKNOWN, None),
+    "bye-q850-58": (UNKNOWN, None),
+    # the cause may be left over from a re-INVITE that this leg's side had refused, and hides what the BYE itself said
+    "reinvite-480-bye": (UNKNOWN, None),
+    "reinvite-500-bye": (UNKNOWN, None),
+    "reinvite-503-bye": (UNKNOWN, None),
+    "reinvite-503-bye-q850-38": (UNKNOWN, None),
+    "reinvite-agent-500-bye": (UNKNOWN, None),
 }
 FROZEN = {"freeze8-rtcp-bye", "queue-freeze3-bye"}
 """A plain BYE after silence on a leg that was seen sending for a moment only: no high confidence in anything."""

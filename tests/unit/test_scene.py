@@ -34,6 +34,7 @@ from oddzwon.domain.events import (
     BridgeLeft,
     CallEvent,
     HandedOver,
+    HandlerRan,
     HangupRequested,
     LegEnded,
     LegId,
@@ -172,7 +173,8 @@ THEIRS: dict[str, Told] = {
 
 
 def gone(leg: LegId, cause: int, ms: int = 0) -> list[CallEvent]:
-    return [LegEnded(END + 1 + ms, leg, cause)]
+    role = Role.CALLER if leg == C else Role.AGENT
+    return [HandlerRan(END + 1 + ms, leg, role, cause, ""), LegEnded(END + 1 + ms, leg, cause)]
 
 
 @pytest.mark.parametrize("name", THEIRS)
@@ -204,7 +206,7 @@ def test_the_one_who_handed_over_ends_nothing(name: str) -> None:
 @pytest.mark.parametrize("leg", [A, ONE, TWO])
 def test_behind_a_local_channel_the_phone_and_its_halves_are_the_agents_side(leg: LegId) -> None:
     assert verdict([*LOCAL, bye(leg), *gone(C, 16)]) == (Party.AGENT, False, HIGH)
-    assert verdict([*LOCAL, bye(leg, 38, 500), *gone(C, 38)]) == (Party.AGENT, True, HIGH)
+    assert verdict([*LOCAL, bye(leg, 38, 500), *gone(leg, 38), *gone(C, 38)]) == (Party.AGENT, True, HIGH)
 
 
 def test_the_halves_that_were_optimised_away_have_ended_nothing() -> None:
@@ -213,7 +215,7 @@ def test_the_halves_that_were_optimised_away_have_ended_nothing() -> None:
 
 
 def test_the_loser_of_a_ring_group_has_ended_nothing() -> None:
-    assert verdict([*GROUP, bye(A, 38, 500), *gone(C, 38)]) == (Party.AGENT, True, HIGH)
+    assert verdict([*GROUP, bye(A, 38, 500), *gone(A, 38), *gone(C, 38)]) == (Party.AGENT, True, HIGH)
     assert verdict([*GROUP, HangupRequested(END - 20_000, B, 38, 500), bye(C), *gone(C, 16)]) == (
         Party.CALLER,
         False,
@@ -224,7 +226,7 @@ def test_the_loser_of_a_ring_group_has_ended_nothing() -> None:
 def test_a_third_who_leaves_ends_nothing_for_the_two_who_talk_on() -> None:
     left: list[CallEvent] = [HangupRequested(END - 9_000, B, None, None), leave(B), LegEnded(END - 8_999, B, 16)]
     assert verdict([*THREE, *left, bye(C, 38, 500), *gone(C, 38)]) == (Party.CARRIER, True, HIGH)
-    assert verdict([*THREE, *left, HangupRequested(END, A, 38, 500), *gone(C, 38)]) == (Party.AGENT, True, HIGH)
+    assert verdict([*THREE, *left, bye(A, 38, 500), *gone(A, 38), *gone(C, 38)]) == (Party.AGENT, True, HIGH)
 
 
 def test_nobody_known_was_there() -> None:

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.recorded.capture import ENDINGS, NAMES, events, facts, messages
 
 from oddzwon.asterisk.ami_wire import AmiEvent, AmiSplitter, event_name, parse_event
-from oddzwon.asterisk.translate import (
-    WANTED,
+from oddzwon.asterisk.facts import (
     Arrival,
     DialOutcome,
     EveryCall,
@@ -26,8 +25,8 @@ from oddzwon.asterisk.translate import (
     StoodIn,
     Translated,
     Unreadable,
-    translate,
 )
+from oddzwon.asterisk.translate import WANTED, translate
 from oddzwon.domain.events import (
     AgentAnswered,
     AgentGaveUp,
@@ -64,6 +63,11 @@ CALLERS_AGENT = {
     "DestUniqueid": A,
     "DestChannel": "PJSIP/agent1-00000007",
     "Interface": "PJSIP/agent1",
+}
+OUTSIDE = {
+    **CALLERS_AGENT,
+    "DestChannel": "Local/48600100200@from-internal-00000007;1",
+    "Interface": "Local/48600100200@from-internal/n",
 }
 ONE, TWO, B = "pbx-1.8", "pbx-1.9", "pbx-1.3"
 
@@ -116,6 +120,16 @@ ROWS: list[tuple[str, dict[str, str], Translated | None]] = [
     ("DialEnd", {**CALLERS_AGENT, "DialStatus": "ANSWER"}, of(AgentAnswered(AT, A, "PJSIP/agent1"))),
     ("DialEnd", {**CALLERS_AGENT, "DialStatus": "NOANSWER"}, of(AgentGaveUp(AT, A))),
     ("DialEnd", {**ATTEMPT, "DialStatus": "BUSY"}, DialOutcome(A, "BUSY", AT)),
+    # an outside agent's number stays outside
+    ("AgentCalled", OUTSIDE, of(AgentRinging(AT, A, "Local/…@from-internal/n"))),
+    ("AgentConnect", OUTSIDE, of(AgentAnswered(AT, A, "Local/…@from-internal/n"))),
+    ("DialBegin", OUTSIDE, of(AgentRinging(AT, A, "Local/…@from-internal"))),
+    ("DialEnd", {**OUTSIDE, "DialStatus": "ANSWER"}, of(AgentAnswered(AT, A, "Local/…@from-internal"))),
+    (
+        "UserEvent",
+        {**CALLER, "UserEvent": "OddzwonLeg", "Role": "agent", "Source": "Local/48600100200@from-internal-00000007;1"},
+        of(HandlerRan(AT, C, Role.AGENT, None, "Local/…@from-internal-00000007;1")),
+    ),
     ("BridgeEnter", {**CALLER, "BridgeUniqueid": "b"}, of(BridgeEntered(AT, C, "b"))),
     ("BridgeEnter", {**CALLER, "BridgeUniqueid": "lot", "BridgeTechnology": "holding_bridge"}, None),
     ("BridgeLeave", {**CALLER, "BridgeUniqueid": "b"}, of(BridgeLeft(AT, C, "b"))),
@@ -172,6 +186,27 @@ ROWS: list[tuple[str, dict[str, str], Translated | None]] = [
         "UserEvent",
         {**CALLER, "UserEvent": "OddzwonLeg", "Role": "agent", "Cause": "44", "Source": "PJSIP/x"},
         of(HandlerRan(AT, C, Role.AGENT, 44, "PJSIP/x")),
+    ),
+    *(
+        (
+            "UserEvent",
+            {**CALLER, "UserEvent": "OddzwonLeg", "Role": "caller", "Cause": "38", "RxCount": "90", "TechCause": said},
+            of(HandlerRan(AT, C, Role.CALLER, 38, "", 90, status)),
+        )
+        for said, status in {
+            "SIP 500": 500,
+            "SIP 200 OK": 200,
+            "SIP 486 Busy Here, Role: agent": 486,
+            "": None,
+            "SIP": None,
+            "SIP ": None,
+            "SIP 50": None,
+            "SIP five": None,
+            "SIP ٥٠٠": None,
+            "SIP -50": None,
+            "IAX2 500": None,
+            "500": None,
+        }.items()
     ),
     ("UserEvent", {**CALLER, "UserEvent": "OddzwonLeg", "Role": "boss"}, None),
     (

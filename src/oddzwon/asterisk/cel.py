@@ -15,7 +15,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
-from oddzwon.asterisk.translate import OfCall
+from oddzwon.asterisk import names
+from oddzwon.asterisk.facts import OfCall
 from oddzwon.domain.events import (
     AgentAnswered,
     BridgeEntered,
@@ -185,7 +186,7 @@ def _facts(lines: Iterable[_Line]) -> Iterator[OfCall]:
 def _event(line: _Line) -> CallEvent | None:
     match line.kind:
         case "ANSWER":
-            return AgentAnswered(line.at, line.leg, line.channel.rpartition("-")[0])
+            return AgentAnswered(line.at, line.leg, names.device(line.channel))
         case "BRIDGE_ENTER":
             return BridgeEntered(line.at, line.leg, str(line.extra.get("bridge_id", "")))
         case "BRIDGE_EXIT":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from oddzwon.asterisk import names
 from oddzwon.asterisk.ami_wire import AmiEvent
 from oddzwon.domain.events import LegId
 
@@ -26,7 +27,7 @@ _NOT_IN_USE: Final = "1"
 class Channel:
     """A channel that Asterisk has now: its state, None for one that says nothing, and its bridge, empty for none.
 
-    ``device`` is the interface it was made for, such as ``PJSIP/agent1``.
+    ``device`` is the interface it was made for, as it may be kept (:func:`oddzwon.asterisk.names.device`).
     """
 
     state: ChannelState | None
@@ -42,7 +43,7 @@ def channels(events: Iterable[AmiEvent]) -> dict[LegId, Channel]:
             _STATES.get(e.fields.get("ChannelState", "")),
             e.fields.get("BridgeId", ""),
             e.fields.get("Linkedid", ""),
-            e.fields.get("Channel", "").rpartition("-")[0],
+            names.device(e.fields.get("Channel", "")),
         )
         for e in events
         if e.name == "CoreShowChannel" and "Uniqueid" in e.fields

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from oddzwon.asterisk.cel import cause_of, hung_up_by
-from oddzwon.asterisk.translate import OfCall
+from oddzwon.asterisk.facts import OfCall
 from oddzwon.domain.events import HangupRecorded, Instant, LegId, Role
 
 RECORD: Final = "spool"

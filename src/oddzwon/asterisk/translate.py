@@ -6,12 +6,25 @@ A translation never raises: an event whose needed fields are missing or absurd s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from oddzwon.asterisk import variables
+from oddzwon.asterisk import names, variables
 from oddzwon.asterisk.ami_wire import AmiEvent
+from oddzwon.asterisk.facts import (
+    Arrival,
+    DialOutcome,
+    EveryCall,
+    FeatureUsed,
+    KeyHeard,
+    LegState,
+    MemberChanged,
+    OfCall,
+    OriginateAnswer,
+    StoodIn,
+    Translated,
+    Unreadable,
+)
 from oddzwon.domain.events import (
     AgentAnswered,
     AgentGaveUp,
@@ -25,7 +38,6 @@ from oddzwon.domain.events import (
     Held,
     Instant,
     LegEnded,
-    LegId,
     LegsJoined,
     MediaReported,
     Parked,
@@ -36,120 +48,6 @@ from oddzwon.domain.events import (
     SoftHangupRequested,
     Unheld,
     Unparked,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class OfCall:
-    """A fact about the call whose Linkedid is ``linked``."""
-
-    linked: str
-    event: CallEvent
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A call entered the dialplan's inbound context."""
-
-    linked: str
-    leg: LegId
-    did: str
-    at: Instant
-
-
-@dataclass(frozen=True, slots=True)
-class LegState:
-    """A channel's own state changed (5 ringing, 6 up: include/asterisk/channelstate.h)."""
-
-    leg: LegId
-    state: int
-    at: Instant
-
-
-@dataclass(frozen=True, slots=True)
-class DialOutcome:
-    """A dial ended; ``status`` is DIALSTATUS's word."""
-
-    leg: LegId
-    status: str
-    at: Instant
-
-
-@dataclass(frozen=True, slots=True)
-class OriginateAnswer:
-    """Asterisk's late answer to an asynchronous Originate, matched by its ActionID."""
-
-    action_id: str
-    leg: LegId
-    success: bool
-    at: Instant
-
-
-@dataclass(frozen=True, slots=True)
-class MemberChanged:
-    """A queue member became free, busy, paused or away."""
-
-    queue: str
-    interface: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeyHeard:
-    """The leg's own side pressed a key."""
-
-    leg: LegId
-    key: str
-    at: Instant
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureUsed:
-    """A feature code was dialled in a call."""
-
-    linked: str
-    leg: LegId
-    feature: str
-    at: Instant
-
-
-@dataclass(frozen=True, slots=True)
-class StoodIn:
-    """The dialplan played the static notice because the service was away or failed."""
-
-    linked: str
-    leg: LegId
-    played: bool
-    at: Instant
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """An event that bears on the ending of the leg's call holds what Asterisk never says. ``event`` is its name."""
-
-    linked: str
-    leg: LegId
-    event: str
-
-
-@dataclass(frozen=True, slots=True)
-class EveryCall:
-    """A fact about every open call."""
-
-    event: ShuttingDown
-
-
-Translated: TypeAlias = (
-    OfCall
-    | Arrival
-    | LegState
-    | DialOutcome
-    | OriginateAnswer
-    | MemberChanged
-    | KeyHeard
-    | FeatureUsed
-    | StoodIn
-    | Unreadable
-    | EveryCall
 )
 
 
@@ -205,6 +103,13 @@ def _number(value: str | None) -> int | None:
     return int(value)
 
 
+def _sip_status(words: str) -> int | None:
+    """The status of "SIP 486 Busy Here"; the words are the peer's own, and go no further."""
+    kind, _, rest = words.partition(" ")
+    status = rest[:3]
+    return int(status) if kind == "SIP" and len(status) == 3 and status.isascii() and status.isdigit() else None
+
+
 def _needed(value: str | None) -> int:
     number = _number(value)
     if number is None:
@@ -249,18 +154,17 @@ def _queue_leave(f: _F, at: Instant) -> OfCall:
 
 
 def _agent_called(f: _F, at: Instant) -> OfCall:
-    return _of(f, AgentRinging(at, f["DestUniqueid"], f["Interface"]))
+    return _of(f, AgentRinging(at, f["DestUniqueid"], names.interface(f["Interface"])))
 
 
 def _agent_connect(f: _F, at: Instant) -> OfCall:
-    return _of(f, AgentAnswered(at, f["DestUniqueid"], f["Interface"]))
+    return _of(f, AgentAnswered(at, f["DestUniqueid"], names.interface(f["Interface"])))
 
 
 def _dial_begin(f: _F, at: Instant) -> OfCall | None:
     if "Uniqueid" not in f:
         return None  # an Originate dials for nobody: its channel is followed by its own id
-    device = f["DestChannel"].rpartition("-")[0]
-    return OfCall(f["Linkedid"], AgentRinging(at, f["DestUniqueid"], device))
+    return OfCall(f["Linkedid"], AgentRinging(at, f["DestUniqueid"], names.device(f["DestChannel"])))
 
 
 def _dial_end(f: _F, at: Instant) -> OfCall | DialOutcome | None:
@@ -268,7 +172,7 @@ def _dial_end(f: _F, at: Instant) -> OfCall | DialOutcome | None:
     if "Uniqueid" not in f:
         return DialOutcome(leg, status, at)
     if status == "ANSWER":
-        return OfCall(f["Linkedid"], AgentAnswered(at, leg, f["DestChannel"].rpartition("-")[0]))
+        return OfCall(f["Linkedid"], AgentAnswered(at, leg, names.device(f["DestChannel"])))
     return OfCall(f["Linkedid"], AgentGaveUp(at, leg))
 
 
@@ -352,8 +256,10 @@ def _user_event(f: _F, at: Instant) -> Translated | None:
         return Arrival(f["Linkedid"], f["Uniqueid"], f.get("Did", ""), at)
     if name == variables.EVENT_LEG:
         role = Role(f["Role"])
-        received = _number(f.get("RxCount"))
-        return _of(f, HandlerRan(at, f["Uniqueid"], role, _number(f.get("Cause")), f.get("Source", ""), received))
+        received, status = _number(f.get("RxCount")), _sip_status(f.get("TechCause", ""))
+        source = names.channel(f.get("Source", ""))
+        told = HandlerRan(at, f["Uniqueid"], role, _number(f.get("Cause")), source, received, status)
+        return _of(f, told)
     if name == variables.EVENT_FEATURE:
         return FeatureUsed(f["Linkedid"], f["Uniqueid"], f["Feature"], at)
     if name == variables.EVENT_STAND_IN:

@@ -178,7 +178,8 @@ async def _decide(board: Switchboard, live: LiveCall, call: str, ending: Ending,
     refused = 0
     for _ in range(WRITE_TRIES):
         try:
-            callback = await _write_decision(board, call, decide(facts, policy, board.now()))
+            now = max(board.now(), ending.lost_at)  # the clock may have been set back since
+            callback = await _write_decision(board, call, decide(facts, policy, now))
         except LogRefused as error:
             refused += 1
             if refused > DECIDE_TRIES or not await written:

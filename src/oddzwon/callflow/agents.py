@@ -38,6 +38,7 @@ class _Standing:
     """A claim in the line, made at ``since`` on the loop's clock; ``holder`` is the callback once it has a promise.
 
     ``news`` is set when something has changed since it asked, ``in_vain`` counts how often it asked and got nobody.
+    ``moved`` are the agents who became free, busy or no longer promised since it asked: the answer may be older.
     """
 
     claim: Claim
@@ -46,6 +47,7 @@ class _Standing:
     holder: str | None = None
     in_vain: int = 0
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    moved: set[str] = field(default_factory=set)
 
     def same_outage(self, other: _Standing) -> bool:
         """Whether both were lost at once."""
@@ -105,6 +107,10 @@ class Agents:
         moved, self._line_moved = self._line_moved, asyncio.Event()
         moved.set()
 
+    def _agent_moves(self, agent: str) -> None:
+        for standing in self._line.values():
+            standing.moved.add(agent)
+
     def _tell_waiting(self, queue: str | None = None) -> None:
         for standing in self._line.values():
             if queue is None or standing.claim.queue == queue:
@@ -123,9 +129,13 @@ class Agents:
         while True:
             mine = self._stand(claim, WAITS_S)
             mine.news.clear()
+            mine.moved.clear()
             free = await self._free_for(claim)
+            in_time = asyncio.get_running_loop().time() < patience
+            if in_time and any(mine.moved.intersection(members) for members in free.values()):
+                continue  # they may talk by now: a promise ends where a talk begins
             # nothing is awaited from here to the promise: two callbacks cannot be promised the same agent
-            taken = {agent for holder, agent in self._promised.items() if holder != callback}
+            taken = {agent for holder, agent in self._promised.items() if holder != callback} | mine.moved
             left = {queue: [agent for agent in members if agent not in taken] for queue, members in free.items()}
             earlier = self._earlier(claim)
             shares = share_out([*(other.claim for other in earlier if other.holder is None), claim], left)
@@ -166,24 +176,29 @@ class Agents:
 
     def release(self, callback: str) -> None:
         """The agent held for the callback is free for others."""
-        if self._promised.pop(callback, None) is None:
+        agent = self._promised.pop(callback, None)
+        if agent is None:
             return
+        self._agent_moves(agent)
         for call in [call for call, standing in self._line.items() if standing.holder == callback]:
             self.withdraw(call)
         self._tell_waiting()
 
     async def is_free(self, queue: str, agent: str | None, *, holder: str | None = None) -> bool:
         """Whether this very agent is free, and promised to nobody but the callback ``holder``."""
-        others = (promised for callback, promised in self._promised.items() if callback != holder)
-        if agent is None or agent in others:
+        if agent is None or self._held_for_another(agent, holder):
             return False
         members = await self.free(queue)
-        return members is not None and agent in members
+        return members is not None and agent in members and not self._held_for_another(agent, holder)
+
+    def _held_for_another(self, agent: str, holder: str | None) -> bool:
+        return any(held == agent for callback, held in self._promised.items() if callback != holder)
 
     # --- who waits for one ------------------------------------------------------------------------------------------
 
-    def member_changed(self, queue: str) -> None:
-        """A member of the queue became free or busy: whoever waits for one looks again."""
+    def member_changed(self, queue: str, agent: str) -> None:
+        """The agent, a member of the queue, became free or busy: whoever waits for one looks again."""
+        self._agent_moves(agent)
         self._tell_waiting(queue)
 
     async def change(self, claim: Claim, timeout_s: float) -> None:

@@ -102,7 +102,7 @@ async def by_console(board: Switchboard, call: str, said: Said) -> Taken:
         raise NotAttestable(wrong)
     live = next((one for one in board.calls if one.id == call), None)
     taken = await _attest(board, live, call, said, board.now())
-    _log.info("attested on the command line", call=call, by=said.by, changed=taken.changed)
+    _log.info("attested on the command line", call=call, changed=taken.changed)
     return taken
 
 
@@ -120,10 +120,11 @@ async def _last_of(board: Switchboard, agent: str) -> tuple[LiveCall | None, str
     """The agent's latest call that ended while it may still be called back; raises NotAttestable."""
     since = board.now() - board.choices.policy.lapse_ms
     ended = [live for live in board.calls if live.call.agent == agent and live.call.phase is not Phase.LIVE]
-    if ended:  # not in the log with its end yet, so later than any that is
-        live = max(ended, key=lambda one: one.call.ended_at or 0)
-        return live, live.id
     row = await board.log.latest_of_agent(board.choices.pbx, agent, since)
+    if ended:
+        live = max(ended, key=lambda one: one.call.ended_at or 0)
+        if row is None or row.ended_at is None or row.ended_at <= (live.call.ended_at or 0):
+            return live, live.id
     if row is None:
         msg = "no call of this agent has ended within the time for a callback"
         raise NotAttestable(msg)
@@ -142,11 +143,12 @@ async def _attest(board: Switchboard, live: LiveCall | None, call: str | None, s
         msg = f"no call {call or ''!r} in the log; `oddzwon calls list` shows them"
         raise NotAttestable(msg)
     _only_inbound(row.id, row.direction)
-    if await board.log.ending(row.id) is None:
+    ending = await board.log.ending(row.id)
+    if ending is None:
         msg = f"call {row.id} is not judged yet; try again in a moment"
         raise NotAttestable(msg)
-    # now, not when it was said: a verdict that is older than the word did not know it
-    word, event = said.at(board.now())
+    # now, not when it was said: a verdict that is older than the word did not know it (nor if the clock stepped back)
+    word, event = said.at(max(board.now(), ending.at))
     await board.log.attest(row.id, word, records.Fact(*encode(event)))
     board.alarms.clear("attestation-not-written")
     _log.info("attested", call=row.id, door=said.door, fault=word.fault)
@@ -229,7 +231,7 @@ async def _judge_anew(
     except UnreadableFact as error:
         board.alarms.raise_("journal-unreadable", f"call {row.id} keeps its verdict: {error}")
     except LogRefused as error:
-        _log.warning("new verdict refused by the log", call=row.id, rule=error.rule)
+        board.alarms.raise_("attestation-not-written", f"call {row.id} keeps its verdict: {error}")
     except LogError as error:
         board.alarms.raise_("log-unwritable", str(error))
     finally:
@@ -239,13 +241,17 @@ async def _judge_anew(
 
 async def _new_verdict(board: Switchboard, row: CallRow) -> Ending | None:
     """The verdict on all that is known by now, written; None: it is the one that stands."""
+    known_at = board.now()  # a word that is said from here on may be news for this verdict
     before = await board.log.ending(row.id)
+    words = await board.log.attestations(row.id)
     facts = await board.log.facts(row.id)
     events = decode_all((fact.at, fact.fact, fact.leg, fact.data) for fact in facts)
     ending = judge(Journal(row.leg, row.started_at, row.ended_at, events))
     if before is None or _verdict(before) == _verdict(ending):
         return None
-    made = ending_row(ending, row.stage, board.now(), before.n + 1)
+    # later than every word that it knows, though the clock may have stepped back: one word, one verdict
+    at = max(known_at, before.at, *(word.at + 1 for word in words))
+    made = ending_row(ending, row.stage, at, before.n + 1)
     await persistently(board, lambda: board.log.settle(row.id, made))
     _log.info("call judged anew", call=row.id, party=ending.party.value, technical=ending.technical, n=made.n)
     return ending

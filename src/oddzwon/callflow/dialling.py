@@ -241,7 +241,8 @@ class CallbackRun:
 
     async def _ask_gate(self) -> None:
         board = self._board
-        agent, standing = await asyncio.gather(board.agents.reserve(self.id, self.claim), standing_of(board, self))
+        agent = await board.agents.reserve(self.id, self.claim)
+        standing = await standing_of(board, self)  # after it: others may have been waited for
         self._gate = gate_for(board, self, standing, agent is not None)
         if self._gate.outcome is GateOutcome.OPEN and agent is not None:
             self.post(GateOpen(board.now(), agent))

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from oddzwon.asterisk.cel import CelTail, CelUnreadable, read_tail
+from oddzwon.asterisk.facts import OfCall
 from oddzwon.asterisk.spool import Spooled, SpooledCall, SpoolUnreadable, read_spool, remove
-from oddzwon.asterisk.translate import OfCall
 from oddzwon.callflow.arrival import row_of
 from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.switchboard import Line, Switchboard

@@ -10,8 +10,7 @@ import asyncio
 import structlog
 
 from oddzwon.asterisk.ami_notices import AmiConnected, AmiDisconnected
-from oddzwon.asterisk.lists import ChannelState
-from oddzwon.asterisk.translate import (
+from oddzwon.asterisk.facts import (
     Arrival,
     DialOutcome,
     EveryCall,
@@ -24,8 +23,9 @@ from oddzwon.asterisk.translate import (
     StoodIn,
     Translated,
     Unreadable,
-    translate,
 )
+from oddzwon.asterisk.lists import ChannelState
+from oddzwon.asterisk.translate import translate
 from oddzwon.callflow import attestation, recording
 from oddzwon.callflow.aftermath import after_call
 from oddzwon.callflow.calls import LiveCall
@@ -108,8 +108,8 @@ class Watch:
                 for run in self._board.callbacks:
                     if run.attempt_id == attempt:
                         run.originate_refused(attempt, at)
-            case MemberChanged(queue=queue):
-                self._board.agents.member_changed(queue)
+            case MemberChanged(queue=queue, interface=interface):
+                self._board.agents.member_changed(queue, interface)
             case KeyHeard(leg=leg, key=key, at=at):
                 live = self._board.calls.of_leg(leg)
                 if live is not None:

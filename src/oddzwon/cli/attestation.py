@@ -41,5 +41,5 @@ def _in_words(answer: dict[str, Any]) -> str:
     said = verdict(**ending)
     if not answer["changed"]:
         return f"attested, and the verdict stays: {said}; `oddzwon calls show {call}` shows both"
-    then = "the right to call back is over" if answer["lapsed"] else "the decision follows"
+    then = "the right to call back is over" if answer["lapsed"] else "its decision and callback"
     return f"attested, and the verdict is another now: {said}; {then}: `oddzwon calls show {call}`"

@@ -9,8 +9,14 @@ BY_LONGEST: Final = 100
 REASON_LONGEST: Final = 500
 
 _LINE_END: Final = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]")
-_DATE: Final = re.compile(r"\b\d{4}-\d\d-\d\d\b")
-_LIKE_A_NUMBER: Final = re.compile(r"(?:\d[ ()./-]{0,2}){7,}")
+_LIKE_A_NUMBER: Final = re.compile(r"(?:\d[\W_]*){7,}")
+"""Digits with whatever people put between them, but letters."""
+_DAY: Final = r"20[2-3]\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+_DATE: Final = r"(?:0?[1-9]|[12]\d|3[01])[./](?:0?[1-9]|1[0-2])[./]20[2-3]\d"
+_TIME: Final = r"(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?"
+_WHEN: Final = re.compile(rf"(?<![\d:./+-])(?:{_DAY}|{_DATE}|{_TIME}(?:[-–]{_TIME})?)(?![:/-]|\.?\d)")
+_BESIDE: Final = 3
+"""How many digits may stand beside a day or a time in such a row: more of them could be parts of a number."""
 
 
 def wrong_with(by: str, reason: str) -> str | None:
@@ -25,6 +31,11 @@ def wrong_with(by: str, reason: str) -> str | None:
             return f"{name} is longer than {longest} characters"
         if _LINE_END.search(text):
             return f"{name} holds line ends or control characters: write it in one line"
-        if _LIKE_A_NUMBER.search(_DATE.sub("on a day", text)):
+        if any(_is_a_number(row[0]) for row in _LIKE_A_NUMBER.finditer(text)):
             return f"{name} holds what looks like a telephone number: leave it out, the call knows it"
     return None
+
+
+def _is_a_number(row: str) -> bool:
+    """Whether the row of digits is more than days and times."""
+    return len(re.findall(r"\d", _WHEN.sub("", row))) > _BESIDE

@@ -16,6 +16,7 @@ from oddzwon.domain.ending_rules import RULES, Party, Verdict, is_echo, rule
 from oddzwon.domain.events import (
     Attested,
     BridgeEntered,
+    BridgeLeft,
     CallEvent,
     Fault,
     HangupRecorded,
@@ -25,6 +26,7 @@ from oddzwon.domain.events import (
     LegId,
     OutOfSight,
     Parked,
+    PbxRestarted,
     QueueJoined,
     Role,
     StageReached,
@@ -32,7 +34,7 @@ from oddzwon.domain.events import (
 )
 from oddzwon.domain.hangup_cause import Confidence
 from oddzwon.domain.journal import Journal
-from oddzwon.domain.media import ENOUGH_REPORTS, Standstill, Stream, standstill
+from oddzwon.domain.media import Standstill, Stream, standstill
 from oddzwon.domain.scene import Scene
 
 __all__ = ["CONSEQUENCE_MS", "RULES", "Ending", "Evidence", "Party", "judge"]
@@ -85,15 +87,16 @@ class _Finding:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """The verdict as it stands, with what was weighed so far."""
+    """The verdict as it stands, with what was weighed so far. ``goodbye``: somebody said so, first or afterwards."""
 
     verdict: Verdict
     evidence: tuple[Evidence, ...]
     against: tuple[Evidence, ...] = ()
+    goodbye: bool = False
 
     def overruled(self, verdict: Verdict, why: Evidence) -> _Case:
         """Another verdict, for a reason that outweighs what spoke for the old one."""
-        return _Case(verdict, (why,), (*self.evidence, *self.against))
+        return _Case(verdict, (why,), (*self.evidence, *self.against), self.goodbye)
 
 
 def judge(journal: Journal) -> Ending:
@@ -107,11 +110,12 @@ def judge(journal: Journal) -> Ending:
         case = _Case(unknown, odd, (*case.evidence, *case.against))
     elif first is not None:
         case = _with_media(journal, first, case)
-    case = _with_the_agents_word(journal, case, heard=not odd)
+    case = _with_the_agents_word(journal, first, case, heard=not odd)
     verdict = case.verdict
     lost_at, evidence = ended_at, case.evidence
     silence = standstill(journal.leg, journal.events) if verdict.technical else None
-    if silence is not None:
+    if silence is not None and (silence.stream is not Stream.BROKEN or verdict.party is Party.NETWORK):
+        # who pauses by himself was silent before the loss, too, unless the silence is what ended the call
         lost_at = min(ended_at, max(journal.started_at, silence.since))
         evidence = (*evidence, Evidence("inbound RTP stood still from then", Role.CALLER, lost_at))
     return Ending(verdict.party, verdict.technical, verdict.confidence, evidence, lost_at, case.against)
@@ -128,7 +132,7 @@ def _findings(journal: Journal) -> tuple[_Finding | None, tuple[_Finding, ...]]:
     later: list[_Finding] = []
     for index, event in enumerate(journal.events):
         scene.take(event)
-        if first is not None and first.role is Role.AGENT and _goes_on(journal.leg, event):
+        if first is not None and first.role is Role.AGENT and _goes_on(journal.leg, event, first, scene):
             first, later = None, []
         leg: LegId | None = getattr(event, "leg", None)
         role = scene.role(leg)
@@ -145,9 +149,11 @@ def _findings(journal: Journal) -> tuple[_Finding | None, tuple[_Finding, ...]]:
     return first, tuple(later)
 
 
-def _goes_on(caller: LegId, event: CallEvent) -> bool:
-    """Whether the event shows that the caller's call goes on."""
+def _goes_on(caller: LegId, event: CallEvent, first: _Finding, scene: Scene) -> bool:
+    """Whether the event shows that the caller's call goes on after what befell another leg."""
     match event:
+        case BridgeLeft(leg=leg) if leg == first.leg:
+            return scene.in_company()  # a third has left, the others talk on
         case (
             BridgeEntered(leg=leg) | QueueJoined(leg=leg) | Parked(leg=leg) | Unparked(leg=leg) | StageReached(leg=leg)
         ):
@@ -159,7 +165,8 @@ def _outlived(first: _Finding, now: _Finding, event: CallEvent) -> bool:
     """Whether the call lived on for too long after another leg's end for that to have ended it."""
     if isinstance(event, LegEnded) and event.cause is None:
         return False  # not Asterisk's word but ours: its time is when we looked
-    return first.role is Role.AGENT and now.leg != first.leg and now.at - first.at > CONSEQUENCE_MS
+    at = now.at - event.gap_ms if isinstance(event, PbxRestarted) else now.at
+    return first.role is Role.AGENT and now.leg != first.leg and at - first.at > CONSEQUENCE_MS
 
 
 def _first_evidence(journal: Journal, ended_at: Instant, first: _Finding | None, later: tuple[_Finding, ...]) -> _Case:
@@ -172,7 +179,8 @@ def _first_evidence(journal: Journal, ended_at: Instant, first: _Finding | None,
     verdict = first.verdict
     agree = tuple(f.evidence for f in later if f.verdict.technical is verdict.technical)
     differ = tuple(f.evidence for f in later if f.verdict.technical is not verdict.technical)
-    return _Case(verdict, (first.evidence, *agree), differ)
+    goodbye = verdict.goodbye or any(f.verdict.goodbye for f in later)
+    return _Case(verdict, (first.evidence, *agree), differ, goodbye)
 
 
 def _unexplained(journal: Journal, first: _Finding) -> _Case | None:
@@ -212,7 +220,7 @@ def _with_media(journal: Journal, first: _Finding, case: _Case) -> _Case:
     others = {e.leg for e in before if isinstance(e, BridgeEntered)} - {first.leg}
     for leg in sorted(others):
         silence = standstill(leg, before)
-        if silence is not None and silence.reports >= ENOUGH_REPORTS and silence.stream is Stream.STEADY:
+        if silence is not None and silence.sure and silence.stream is Stream.STEADY:
             words = f"the other side's inbound RTP had stood still for {_seconds(first, silence)}"
             role = Role.CALLER if leg == journal.leg else Role.AGENT
             case = replace(case, against=(*case.against, Evidence(words, role, silence.since)))
@@ -224,12 +232,15 @@ def _after_silence(first: _Finding, silence: Standstill, case: _Case) -> _Case:
     if silence.stream is not Stream.STEADY:
         why = "it had paused before" if silence.stream is Stream.BROKEN else "it was not seen for long enough before"
         doubt = Evidence(f"{words}, but {why}", first.role, silence.since)
-        verdict = replace(case.verdict, confidence=Confidence.MEDIUM)
+        verdict = case.verdict
+        if verdict.technical is not None:
+            verdict = replace(verdict, confidence=Confidence.MEDIUM)
         return replace(case, verdict=verdict, against=(*case.against, doubt))
-    sure = Confidence.MEDIUM if silence.reports >= ENOUGH_REPORTS else Confidence.LOW
+    sure = Confidence.MEDIUM if silence.sure else Confidence.LOW
     party = Party.NETWORK if first.role is Role.CALLER else Party.AGENT
     dead = Verdict(party, True, sure, f"{words} before the bye")
-    return _Case(dead, (Evidence(dead.fact, first.role, silence.since), *case.evidence), case.against)
+    evidence = (Evidence(dead.fact, first.role, silence.since), *case.evidence)
+    return replace(case, verdict=dead, evidence=evidence)
 
 
 def _seconds(first: _Finding, silence: Standstill) -> str:
@@ -246,7 +257,11 @@ _AS_ATTESTED: Final = {
 }
 
 
-def _with_the_agents_word(journal: Journal, case: _Case, *, heard: bool) -> _Case:
+WORD_LASTS_MS: Final = 60_000
+"""What an agent says while the call goes on for longer than this is not about its end."""
+
+
+def _with_the_agents_word(journal: Journal, first: _Finding | None, case: _Case, *, heard: bool) -> _Case:
     """The agent says that the call was cut off. His word raises confidence; against a goodbye it must name the fault.
 
     ``heard`` is False where the journal is in disorder: nobody is called back on one, whatever anybody says.
@@ -258,24 +273,36 @@ def _with_the_agents_word(journal: Journal, case: _Case, *, heard: bool) -> _Cas
     fact = "the agent says that it was cut off" + (f": {word.fault.value}" if word.fault else "")
     why = Evidence(f"{fact} ({word.door})", Role.AGENT, word.at)
     party, verdict = _AS_ATTESTED[word.fault], case.verdict
-    if not heard:
+    if not heard or (journal.ended_at is not None and journal.ended_at - word.at > WORD_LASTS_MS):
         return replace(case, against=(*case.against, why))
     if verdict.technical:
         return replace(case, verdict=replace(verdict, confidence=Confidence.HIGH), evidence=(*case.evidence, why))
+    if word.fault is None and case.goodbye:
+        return _bare_word(journal, first, case, why)
     if verdict.technical is None:
         return case.overruled(Verdict(party, True, Confidence.HIGH, fact), why)
-    if word.fault is not None or not _contradicts(journal, case):
+    if word.fault is not None:
         return case.overruled(Verdict(party, True, Confidence.MEDIUM, fact), why)
     return replace(case, against=(*case.against, why))
 
 
-def _contradicts(journal: Journal, case: _Case) -> bool:
-    """Whether what ended the call was certain enough to stand against the agent's bare word.
+def _bare_word(journal: Journal, first: _Finding | None, case: _Case, why: Evidence) -> _Case:
+    """A word that names no fault, and a goodbye: the goodbye stands, unless something else gives reason to doubt it.
 
-    A caller's goodbye is, unless his media gave reason to doubt it or it was only read in a record afterwards; an
-    agent's own hang-up and ours always are.
+    A caller's is in doubt if his media had stood still, or if it was only read in a record afterwards; an agent's is if
+    the caller's media had stood still for certain: he hung up on a dead line.
     """
-    if not case.verdict.goodbye or case.verdict.party is not Party.CALLER:
-        return True
-    recorded = any(isinstance(e, HangupRecorded) and e.leg == journal.leg for e in journal.events)
-    return case.verdict.confidence is Confidence.HIGH and not recorded
+    if first is None or not first.verdict.goodbye:
+        return replace(case, against=(*case.against, why))
+    silence = standstill(journal.leg, journal.events[: first.index])
+    if first.role is Role.AGENT:
+        if silence is None or not silence.sure or silence.stream is not Stream.STEADY:
+            return replace(case, against=(*case.against, why))
+        dead = case.overruled(Verdict(Party.NETWORK, True, Confidence.MEDIUM, why.fact), why)
+        agrees = [e for e in dead.against if e.leg is Role.CALLER and e.at == silence.since]
+        return replace(
+            dead, evidence=(*dead.evidence, *agrees), against=tuple(e for e in dead.against if e not in agrees)
+        )
+    if silence is not None or isinstance(journal.events[first.index], HangupRecorded):
+        return case.overruled(Verdict(Party.UNKNOWN, True, Confidence.MEDIUM, why.fact), why)
+    return replace(case, against=(*case.against, why))

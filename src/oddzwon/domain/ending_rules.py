@@ -69,7 +69,7 @@ def rule(event: CallEvent, role: Role | None, rest: Sequence[CallEvent]) -> Verd
         case ShuttingDown():
             return Verdict(Party.PBX, True, Confidence.HIGH, "asterisk is shutting down")
         case HangupRequested() if role is not None:
-            return requested(event, role)
+            return requested(event, role, rest)
         case SoftHangupRequested() if role is not None:
             return soft(event, role, rest)
         case HangupRecorded() if role is not None:
@@ -89,15 +89,15 @@ _SILENT: Final = {Role.CALLER: Party.NETWORK, Role.AGENT: Party.AGENT}
 """Who is named when a side fell silent: the caller's network; what befalls the agent's leg is his side's."""
 _SAID: Final = {Role.CALLER: Party.CARRIER, Role.AGENT: Party.AGENT}
 """Who is named when the leg's peer itself said that it was a fault."""
-_LEFT_OVER: Final = (58, 488)
-"""Of a re-INVITE that the peer had refused; it colours a later, plain BYE (measured, 22.10.1)."""
+_REFUSED: Final = 300
+"""SIP answers from here on are refusals (RFC 3261 section 7.2; 1xx and 2xx are none)."""
 
 
-def requested(event: HangupRequested, role: Role) -> Verdict:
+def requested(event: HangupRequested, role: Role, rest: Sequence[CallEvent]) -> Verdict:
     """A hang-up that came from the leg's peer, or that its SIP dialog declared."""
     cause, tech = event.cause, event.tech_cause
     words = "bye" + (f" cause={cause}" if cause else "") + (f" tech={tech}" if tech else "")
-    if (cause, tech) == _LEFT_OVER or (is_plain(cause) and tech is None):
+    if is_plain(cause) and tech is None:
         return Verdict(_PERSON[role], False, Confidence.HIGH, words, goodbye=True)
     if cause == Q850.NO_USER_RESPONSE and tech in (408, None):
         # before 20.17 and 22.7 no status stands beside it
@@ -107,13 +107,37 @@ def requested(event: HangupRequested, role: Role) -> Verdict:
         return Verdict(_SILENT[role], True, Confidence.MEDIUM, "dialog lost cause=127 tech=481")
     if cause == Q850.INTERWORKING and tech == 487:
         return Verdict(_PERSON[role], False, Confidence.HIGH, "cancelled before the answer cause=127 tech=487")
-    if cause == Q850.NO_ANSWER and tech == 480:
+    return _with_a_cause(event, role, _handlers(event.leg, rest), words)
+
+
+def _handlers(leg: LegId, rest: Sequence[CallEvent]) -> tuple[HandlerRan, ...]:
+    return tuple(e for e in rest if isinstance(e, HandlerRan) and e.leg == leg)
+
+
+def _with_a_cause(event: HangupRequested, role: Role, handlers: Sequence[HandlerRan], words: str) -> Verdict:
+    """A cause that the BYE's Reason named, unless it is left over from a re-INVITE which the peer had refused.
+
+    Such a refusal colours the BYE, plain or not, and hides its own Reason (measured, 22.10.1: 500 gives 38/500, 503
+    gives 34/503 …): then nothing is known. The caller's leg always has our handler; where an agent's has none (a parked
+    call was fetched, or transferred by another dialplan) nobody tells, and nothing is sure.
+    """
+    left_over = any((handler.status or 0) >= _REFUSED for handler in handlers)
+    if (event.cause, event.tech_cause) == (58, 488) and (left_over or not handlers):
+        return Verdict(_PERSON[role], False, Confidence.HIGH, words, goodbye=True)  # no fault has this pair
+    if left_over:
+        return Verdict(Party.UNKNOWN, None, None, f"{words}, left over from a refused re-INVITE", goodbye=True)
+    if event.cause == Q850.NO_ANSWER and event.tech_cause == 480:
         # of an answered call the peer says "temporarily unavailable": lost, or declined in a strange way
         return Verdict(_SAID[role], True, Confidence.LOW, words)
-    named = fault_confidence(cause)
-    if named is not None:
-        return Verdict(_SAID[role], True, named, words)
-    return Verdict(Party.UNKNOWN, None, None, words)
+    named = fault_confidence(event.cause)
+    if named is None:
+        return Verdict(Party.UNKNOWN, None, None, words)
+    untold = role is Role.AGENT and not handlers
+    return Verdict(_SAID[role], True, Confidence.LOW if untold else named, words)
+
+
+def _at_most_medium(confidence: Confidence) -> Confidence:
+    return confidence if Confidence.MEDIUM.reaches(confidence) else Confidence.MEDIUM
 
 
 def soft(event: SoftHangupRequested, role: Role, rest: Sequence[CallEvent]) -> Verdict | None:
@@ -149,7 +173,8 @@ def recorded(event: HangupRecorded, role: Role) -> Verdict | None:
         case HungUpBy.ITSELF if is_plain(event.cause):
             return Verdict(_PERSON[role], False, Confidence.MEDIUM, f"{words}, hung up by itself", goodbye=True)
         case HungUpBy.ITSELF if sure is not None:
-            return Verdict(_SAID[role], True, sure, f"{words}, hung up by itself")
+            # a cause that is left over from a refused re-INVITE looks the same here
+            return Verdict(_SAID[role], True, _at_most_medium(sure), f"{words}, hung up by itself")
         case HungUpBy.ITSELF if event.cause == Q850.NO_USER_RESPONSE:
             return Verdict(_SILENT[role], True, Confidence.MEDIUM, f"{words}, its side did not respond")
         case HungUpBy.NOBODY if event.cause == Q850.REQUESTED_CHANNEL_UNAVAILABLE:

@@ -191,6 +191,8 @@ class HandlerRan:
     """What the hang-up handler on the leg saw. ``source`` is ``CHANNEL(hangupsource)``, empty when unknown.
 
     ``received`` counts the RTP packets that came in on the leg (``CHANNEL(rtcp,rxcount)``), None where it is not told.
+    ``status`` is the last SIP answer to an INVITE or re-INVITE of ours on it (``HANGUPCAUSE(leg,tech)``), not the
+    ending's; None for none.
     """
 
     at: Instant
@@ -199,6 +201,7 @@ class HandlerRan:
     cause: int | None
     source: str
     received: int | None = None
+    status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import Any, Final, get_type_hints
 
 from oddzwon.domain.events import (
     CALL_EVENTS,
+    BridgeEntered,
     CallEvent,
     HangupRequested,
     Instant,
@@ -24,6 +25,8 @@ from oddzwon.domain.events import (
     LegId,
     MediaReported,
     Oddity,
+    QueueJoined,
+    StageReached,
 )
 from oddzwon.domain.media import alike, rate
 
@@ -58,12 +61,25 @@ def remember(events: tuple[CallEvent, ...], event: CallEvent) -> tuple[CallEvent
     events = (*events, event)
     if len(events) <= LIMIT:
         return events
-    # a leg with comfort noise reports for hours; neither whom the caller was bridged with nor how the other leg sent
-    # must be forgotten for it
+    expendable = _expendable(events)
+    return events[:expendable] + events[expendable + 1 :]
+
+
+def _expendable(events: tuple[CallEvent, ...]) -> int:
+    """The place of the event that can best be spared.
+
+    First what was said of legs that are gone and never talked: a queue may ring phones in vain for hours. Then the
+    oldest report of the leg that has most of them: one with comfort noise reports for hours, and neither whom the
+    caller was bridged with nor how the other leg sent must be forgotten for it.
+    """
+    theirs = {e.leg for e in events if isinstance(e, BridgeEntered | QueueJoined | StageReached | MediaReported)}
+    gone = {e.leg for e in events if isinstance(e, LegEnded)} - theirs
+    for i, event in enumerate(events):
+        if getattr(event, "leg", None) in gone:
+            return i
     media = [(i, e.leg) for i, e in enumerate(events) if isinstance(e, MediaReported)]
     most = Counter(leg for _, leg in media).most_common(1)
-    oldest = next((i for i, leg in media if leg == most[0][0]), 0)
-    return events[:oldest] + events[oldest + 1 :]
+    return next((i for i, leg in media if leg == most[0][0]), 0)
 
 
 def _shortened(events: tuple[CallEvent, ...], event: MediaReported) -> tuple[CallEvent, ...]:

@@ -59,16 +59,23 @@ class Scene:
             return Role.CALLER
         return Role.AGENT if leg in self._partners else None
 
+    def in_company(self) -> bool:
+        """Whether the caller is connected with anybody now; the halves of a Local channel alone are nobody."""
+        return bool(self._connected() - self._halves.keys())
+
     def _look(self) -> None:
         """Take in whom the caller is connected with; a moment without anybody leaves the last ones."""
+        others = self._connected()
+        if others:
+            self._partners = frozenset(others)
+
+    def _connected(self) -> set[LegId]:
         if self._caller not in self._bridges:
-            return
+            return set()
         found = {self._caller}
         while more := {other for leg in found for other in self._next_to(leg)} - found:
             found |= more
-        others = found - {self._caller} - self._gone_over
-        if others:
-            self._partners = frozenset(others)
+        return found - {self._caller} - self._gone_over
 
     def _next_to(self, leg: LegId) -> set[LegId]:
         bridge = self._bridges.get(leg)

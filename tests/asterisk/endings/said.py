@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from tests.asterisk.bench import Bench
 from tests.asterisk.observer import Seen
 
 ASYNCGOTO = "2"
 """AST_SOFTHANGUP_ASYNCGOTO: moves a channel to another place of the dialplan, ends nothing."""
 ABSENT = ("", "0")
+
+
+def of_call(bench: Bench, call: Mapping[str, Any], *, races: bool = False, recorded: bool = False) -> str:
+    """:func:`decisive` of a test's call (as the command line shows it), by what the observer has heard since it began.
+
+    ``recorded``: the service could not listen; what CEL wrote of the caller's leg stands beside it. Empty: nothing.
+    """
+    ((leg,),) = bench.lab.read("SELECT leg FROM call WHERE id = ?", call["id"])
+    heard = decisive([e for e in bench.observer.seen[bench.since :] if e["Linkedid"] == leg], leg, races=races)
+    cel = (bench.lab.state / "asterisk/log/cel-custom/oddzwon.csv").read_text(encoding="utf-8")
+    written = _hangup_in(cel, leg) if recorded else ""
+    return "; ".join(word for word in (heard, written) if word)
+
+
+def _hangup_in(cel: str, leg: str) -> str:
+    """The leg's HANGUP line in a few words; empty: there is none."""
+    for kind, _, uniqueid, _, channel, extra in csv.reader(cel.splitlines()):
+        if (kind, uniqueid) == ("HANGUP", leg):
+            said = json.loads(extra)
+            source = str(said["hangupsource"])
+            by = "nobody" if not source else "the caller" if source == channel else "another"
+            return f"CEL: HANGUP {said['hangupcause']} by {by}"
+    return ""
 
 
 def decisive(events: Sequence[Seen], caller: str, *, races: bool = False) -> str:

@@ -85,7 +85,7 @@ def hold_against(fresh: Row) -> str | None:
     stands = read().get(fresh.case)
     if stands == fresh:
         return None
-    return f"the table is not true any more; `make endings` writes it anew\nstands: {stands}\nfresh:  {fresh}"
+    return f"the table is not true any more; with {WRITE}=1 this test writes it anew\nstands: {stands}\nfresh:  {fresh}"
 
 
 def _write(fresh: Row) -> None:

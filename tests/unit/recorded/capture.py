@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oddzwon.asterisk.ami_wire import AmiEvent, AmiSplitter, event_name, parse_event
-from oddzwon.asterisk.translate import WANTED, Arrival, EveryCall, OfCall, OriginateAnswer, Translated, translate
+from oddzwon.asterisk.facts import Arrival, EveryCall, OfCall, OriginateAnswer, Translated
+from oddzwon.asterisk.translate import WANTED, translate
 from oddzwon.callflow.calls import Calls, LiveCall
 from oddzwon.domain.call import Call, CallCommand, SettleDue
 from oddzwon.domain.events import BridgeEntered, CallEvent, Direction
