@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 
 # how long one example takes says more about the machine's other work than about ours
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# `make check` is to be quick; `make test` looks for more
+settings.register_profile("quick", settings.get_profile("house"), max_examples=25)
 settings.load_profile("house")
 
 MAY_BLOCK = ("test_prompts_", "test_log_", "test_checks.", "test_cli.")

@@ -87,6 +87,13 @@ class Lab:
             while self.service_pid is not None:  # noqa: ASYNC110 - a process that is not our child tells nobody of its end
                 await asyncio.sleep(POLL_S)
 
+    async def forget_calls(self) -> None:
+        """The service goes on with an empty log; its key stays."""
+        await self.signal_service(signal.SIGTERM)
+        for file in self.state.glob("oddzwon.db*"):
+            file.unlink()
+        await self.up()
+
     # --- Asterisk ---------------------------------------------------------------------------------------------------
 
     async def rasterisk(self, command: str) -> str:

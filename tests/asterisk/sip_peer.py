@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from types import TracebackType
@@ -271,14 +272,16 @@ class Peer(asyncio.DatagramProtocol):
     def _call_comes_in(self, request: Request) -> None:
         trying = respond(request, 100, "Trying", tag="")
         self.reply(request, trying)
-        task = asyncio.create_task(self._open_leg(request), name=f"incoming-{request.call_id}")
+        task = asyncio.create_task(self._open_leg(request, time.monotonic()), name=f"incoming-{request.call_id}")
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
 
-    async def _open_leg(self, request: Request) -> None:
+    async def _open_leg(self, request: Request, came_at: float) -> None:
         leg = Leg(self, request, ours=False, audio=await Audio.open(self.address, self.period))
+        leg.began = came_at  # opening the audio takes its time, and not the same for each
         self._legs[leg.call_id] = leg
         self.invites.append(leg)
+        self.invites.sort(key=lambda one: one.began)
         self._news.set()
         script = self.caller_scripts.get(leg.from_number) or self.scripts.get(leg.to_number, self.script)
         leg.script = asyncio.create_task(_follow(script, leg), name=f"script-{leg.call_id}")

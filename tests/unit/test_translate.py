@@ -15,6 +15,7 @@ from oddzwon.asterisk.ami_wire import AmiEvent, AmiSplitter, event_name, parse_e
 from oddzwon.asterisk.facts import (
     Arrival,
     DialOutcome,
+    DialStarted,
     EveryCall,
     FeatureUsed,
     KeyHeard,
@@ -116,7 +117,7 @@ ROWS: list[tuple[str, dict[str, str], Translated | None]] = [
     ("AgentCalled", CALLERS_AGENT, of(AgentRinging(AT, A, "PJSIP/agent1"))),
     ("AgentConnect", CALLERS_AGENT, of(AgentAnswered(AT, A, "PJSIP/agent1"))),
     ("DialBegin", CALLERS_AGENT, of(AgentRinging(AT, A, "PJSIP/agent1"))),
-    ("DialBegin", ATTEMPT, None),
+    ("DialBegin", ATTEMPT, DialStarted(A)),
     ("DialEnd", {**CALLERS_AGENT, "DialStatus": "ANSWER"}, of(AgentAnswered(AT, A, "PJSIP/agent1"))),
     ("DialEnd", {**CALLERS_AGENT, "DialStatus": "NOANSWER"}, of(AgentGaveUp(AT, A))),
     ("DialEnd", {**ATTEMPT, "DialStatus": "BUSY"}, DialOutcome(A, "BUSY", AT)),
@@ -312,7 +313,6 @@ def test_recorded_events_are_understood(name: str) -> None:
     """What the real Asterisk says is never passed over by mistake; what is passed over is named here."""
     silent = {
         "DTMFEnd",  # sent, not received
-        "DialBegin",  # of an attempt
         "UserEvent",  # OddzwonQueueEnd, OddzwonCallbackAnswered
         "RTCPSent",  # before anything was received
     }

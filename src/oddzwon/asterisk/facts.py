@@ -36,6 +36,13 @@ class LegState:
 
 
 @dataclass(frozen=True, slots=True)
+class DialStarted:
+    """Asterisk dials this leg for nobody who is there: an Originate of ours is on its way."""
+
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True)
 class DialOutcome:
     """A dial ended; ``status`` is DIALSTATUS's word."""
 
@@ -111,6 +118,7 @@ Translated: TypeAlias = (
     OfCall
     | Arrival
     | LegState
+    | DialStarted
     | DialOutcome
     | OriginateAnswer
     | MemberChanged

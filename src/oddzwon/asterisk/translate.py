@@ -14,6 +14,7 @@ from oddzwon.asterisk.ami_wire import AmiEvent
 from oddzwon.asterisk.facts import (
     Arrival,
     DialOutcome,
+    DialStarted,
     EveryCall,
     FeatureUsed,
     KeyHeard,
@@ -161,9 +162,9 @@ def _agent_connect(f: _F, at: Instant) -> OfCall:
     return _of(f, AgentAnswered(at, f["DestUniqueid"], names.interface(f["Interface"])))
 
 
-def _dial_begin(f: _F, at: Instant) -> OfCall | None:
+def _dial_begin(f: _F, at: Instant) -> OfCall | DialStarted:
     if "Uniqueid" not in f:
-        return None  # an Originate dials for nobody: its channel is followed by its own id
+        return DialStarted(f["DestUniqueid"])  # an Originate dials for nobody
     return OfCall(f["Linkedid"], AgentRinging(at, f["DestUniqueid"], names.device(f["DestChannel"])))
 
 

@@ -302,7 +302,6 @@ class CallbackRun:
         finally:
             self.asking = False
             self._originated_at = board.clock.monotonic()
-            board.agents.withdraw(self.drop.id)
         board.alarms.clear("originate-fate-unknown")
         board.spawn(self._prepare_greeting(), f"greeting-{self.id}")  # while it rings
         if not answer.success:

@@ -13,6 +13,7 @@ from oddzwon.asterisk.ami_notices import AmiConnected, AmiDisconnected
 from oddzwon.asterisk.facts import (
     Arrival,
     DialOutcome,
+    DialStarted,
     EveryCall,
     FeatureUsed,
     KeyHeard,
@@ -100,6 +101,10 @@ class Watch:
                 if run is not None and state in (ChannelState.RINGING, ChannelState.UP):
                     self._board.alarms.clear("trunk-refused")
                     run.post(Ringing(at) if state == ChannelState.RINGING else Answered(at))
+            case DialStarted(leg=leg):
+                run = self._board.callbacks.by_channel(leg)
+                if run is not None:  # whoever comes after it in the line may be dialled
+                    self._board.agents.withdraw(run.drop.id)
             case DialOutcome(leg=leg, status=status):
                 run = self._board.callbacks.by_channel(leg)
                 if run is not None:
