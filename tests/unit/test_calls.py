@@ -256,3 +256,13 @@ async def test_events_said_again_after_the_verdict_begin_nothing(board: Switchbo
     lives = await heard(board, [*said, *said, *cut(X, A), *of(X, SoftHangupRequested(T0 + 950, X, 16))], X)
     assert [*lives] == [X]
     assert len(board.calls) == 0
+
+
+def test_a_leg_that_no_event_told_of_yet_is_found_by_its_linkedid_unless_two_calls_share_it() -> None:
+    """After our restart an agent's code may come before any event of his leg."""
+    calls = Calls()
+    live = calls.receive("1.1", "1.1", 1_000, Direction.INBOUND, None)
+    assert calls.with_leg("1.1", "1.2") is live
+    other = calls.receive("1.1", "2.1", 2_000, Direction.INBOUND, None)
+    assert calls.with_leg("1.1", "1.2") is None
+    assert calls.with_leg("1.1", "2.1") is other

@@ -117,12 +117,11 @@ class Calls:
         A transfer may give a leg another call's Linkedid, or bring one into the caller's bridge that had its own.
         """
         leg: LegId = getattr(event, "leg", "") or ""
-        live = self._by_caller.get(leg) or self._by_other.get(leg)
+        live = self._known(leg)
         if live is None and isinstance(event, BridgeEntered):
             live = self._by_bridge.get(event.bridge)
         if live is None:
-            sharing = self._by_linked.get(linked, [])
-            live = sharing[0] if len(sharing) == 1 else None
+            live = self._alone_with(linked)
         if live is not None:
             self._note(live, leg, event)
         elif isinstance(event, BridgeEntered):
@@ -162,9 +161,19 @@ class Calls:
         """The call whose caller leg this is."""
         return self._by_caller.get(leg)
 
-    def with_leg(self, leg: LegId) -> LiveCall | None:
-        """The call that this leg, caller's or other, is known to belong to."""
+    def with_leg(self, linked: str, leg: LegId) -> LiveCall | None:
+        """The call that this leg, caller's or other, belongs to: by the leg where it is known, else by its Linkedid.
+
+        A Linkedid that several calls share tells nothing.
+        """
+        return self._known(leg) or self._alone_with(linked)
+
+    def _known(self, leg: LegId) -> LiveCall | None:
         return self._by_caller.get(leg) or self._by_other.get(leg)
+
+    def _alone_with(self, linked: str) -> LiveCall | None:
+        sharing = self._by_linked.get(linked, [])
+        return sharing[0] if len(sharing) == 1 else None
 
     def before(self, at: Instant) -> tuple[LiveCall, ...]:
         """The calls that began before ``at``."""

@@ -125,7 +125,7 @@ class Watch:
                 _log.warning("the dialplan stood in for the service", leg=leg)
                 self._board.spawn(look_into_spool(self._board, self), "spool")
             case Unreadable(linked=linked, leg=leg, event=name):
-                live = self._board.calls.with_leg(leg)
+                live = self._board.calls.with_leg(linked, leg)
                 if live is not None:
                     self.odd(live, f"a {name} could not be read")
             case EveryCall(event=event):
@@ -200,7 +200,7 @@ class Watch:
             self._board.alarms.raise_("log-unwritable", str(error))
 
     def _feature(self, used: FeatureUsed) -> None:
-        live = self._board.calls.with_leg(used.leg)
+        live = self._board.calls.with_leg(used.linked, used.leg)
         if live is None:
             return
         if used.feature == "objection":
