@@ -26,13 +26,17 @@ from oddzwon.domain.events import (
     Role,
     Unheld,
 )
-from oddzwon.domain.journal import LIMIT, Journal, UnreadableFact, decode, decode_all, encode, remember
+from oddzwon.domain.journal import LIMIT, Journal, UnreadableFact, decode, encode, remember
 
 
 def as_written(event: CallEvent) -> tuple[int, str, str | None, dict[str, Any]]:
     """The line as it lies in the log: its data as JSON text."""
     at, kind, leg, data = encode(event)
     return at, kind, leg, json.loads(json.dumps(data))
+
+
+def read_again(journal: Journal) -> tuple[CallEvent, ...]:
+    return tuple(decode(*as_written(event)) for event in journal.events)
 
 
 @given(call_events)
@@ -43,7 +47,7 @@ def test_what_is_written_comes_back(event: CallEvent) -> None:
 @pytest.mark.parametrize("name", [n for n in NAMES if not n.startswith("originate-")])
 def test_a_real_calls_journal_gets_the_same_verdict_when_it_is_read_again(name: str) -> None:
     journal = replay(name).call.as_journal()
-    read = decode_all([as_written(event) for event in journal.events])
+    read = read_again(journal)
     assert read == journal.events
     assert judge(journal) == judge(dataclasses.replace(journal, events=read))
 
@@ -51,7 +55,7 @@ def test_a_real_calls_journal_gets_the_same_verdict_when_it_is_read_again(name: 
 @pytest.mark.parametrize("name", ROWS)
 def test_so_does_every_rows(name: str) -> None:
     journal = settled(ROWS[name][0]).as_journal()
-    assert judge(dataclasses.replace(journal, events=decode_all(map(as_written, journal.events)))) == judge(journal)
+    assert judge(dataclasses.replace(journal, events=read_again(journal))) == judge(journal)
 
 
 def test_a_line_holds_no_empty_fields_and_no_number() -> None:

@@ -20,7 +20,6 @@ from oddzwon.domain.callback import Callback
 from oddzwon.domain.callback_events import Due
 from oddzwon.domain.ending import Ending, judge
 from oddzwon.domain.events import Instant
-from oddzwon.domain.journal import encode
 from oddzwon.domain.lawfulness import CallFacts, Decision, Purpose, certain_refusals, decide
 from oddzwon.domain.notice import NoticeReceipt, ResumedCall, layer1_known
 from oddzwon.domain.number import Number
@@ -117,7 +116,7 @@ async def _write_ending(board: Switchboard, live: LiveCall, call: str, ending: E
         await board.log.conclude(
             call,
             ending_row(ending, state.stage, board.now()),
-            journal=tuple(records.Fact(*encode(event)) for event in state.journal),
+            journal=tuple(records.Fact.of(event) for event in state.journal),
             ended_at=ended_at,
             lost_at=max(state.started_at, min(ending.lost_at, ended_at)),
             queue=state.queue or (live.choice.queue if live.choice else None),

@@ -24,7 +24,7 @@ from oddzwon.domain.attestation import wrong_with
 from oddzwon.domain.call import Phase
 from oddzwon.domain.ending import Ending, judge
 from oddzwon.domain.events import Attested, Direction, Fault, Instant
-from oddzwon.domain.journal import Journal, UnreadableFact, decode_all, encode
+from oddzwon.domain.journal import Journal, UnreadableFact
 from oddzwon.log import records
 from oddzwon.log.errors import LogError, LogRefused
 from oddzwon.log.records import CallRow
@@ -149,7 +149,7 @@ async def _attest(board: Switchboard, live: LiveCall | None, call: str | None, s
         raise NotAttestable(msg)
     # now, not when it was said: a verdict that is older than the word did not know it (nor if the clock stepped back)
     word, event = said.at(max(board.now(), ending.at))
-    await board.log.attest(row.id, word, records.Fact(*encode(event)))
+    await board.log.attest(row.id, word, records.Fact.of(event))
     board.alarms.clear("attestation-not-written")
     _log.info("attested", call=row.id, door=said.door, fault=word.fault)
     judged = _judge_anew_beside(board, row)
@@ -245,7 +245,7 @@ async def _new_verdict(board: Switchboard, row: CallRow) -> Ending | None:
     before = await board.log.ending(row.id)
     words = await board.log.attestations(row.id)
     facts = await board.log.facts(row.id)
-    events = decode_all((fact.at, fact.fact, fact.leg, fact.data) for fact in facts)
+    events = tuple(fact.event() for fact in facts)
     ending = judge(Journal(row.leg, row.started_at, row.ended_at, events))
     if before is None or _verdict(before) == _verdict(ending):
         return None

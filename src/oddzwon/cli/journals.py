@@ -13,7 +13,7 @@ from rich.table import Table
 from oddzwon.cli.output import err, out, print_json, show, table
 from oddzwon.domain.ending import RULES, Ending, judge
 from oddzwon.domain.events import CallEvent, Instant
-from oddzwon.domain.journal import Journal, UnreadableFact, decode, decode_all
+from oddzwon.domain.journal import Journal, UnreadableFact
 from oddzwon.domain.words import names_of_legs, sentence, verdict
 from oddzwon.log.queries import Queries, iso
 from oddzwon.log.records import Fact, Judged
@@ -48,7 +48,7 @@ def journal_in_words(queries: Queries, call: str) -> list[dict[str, Any]]:
 
 def _event(fact: Fact) -> CallEvent | UnreadableFact:
     try:
-        return decode(fact.at, fact.fact, fact.leg, fact.data)
+        return fact.event()
     except UnreadableFact as error:
         return error
 
@@ -101,9 +101,9 @@ def _all(queries: Queries, calls: Sequence[str] | None, since: Instant) -> Itera
 
 def _compared(judged: Judged) -> dict[str, Any]:
     was = _shown(judged.party, judged.technical, judged.confidence, judged.rule)
-    lines = ((fact.at, fact.fact, fact.leg, fact.data) for fact in judged.journal)
     try:
-        now = judge(Journal(judged.leg, judged.started_at, judged.ended_at, decode_all(lines)))
+        events = tuple(fact.event() for fact in judged.journal)
+        now = judge(Journal(judged.leg, judged.started_at, judged.ended_at, events))
     except UnreadableFact as error:
         return _row(judged.call, "unreadable", was=was, error=str(error))
     would_be = _shown(str(now.party), now.technical, now.confidence, now.rules)

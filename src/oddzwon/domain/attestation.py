@@ -1,4 +1,4 @@
-"""Somebody's word that a call was cut off: what may stand in it."""
+"""Somebody's word that a call was cut off: what may stand in it, and how it stands among the evidence."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ _TIME: Final = r"(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?"
 _WHEN: Final = re.compile(rf"(?<![\d:./+-])(?:{_DAY}|{_DATE}|{_TIME}(?:[-–]{_TIME})?)(?![:/-]|\.?\d)")
 _BESIDE: Final = 3
 """How many digits may stand beside a day or a time in such a row: more of them could be parts of a number."""
+
+
+def as_evidence(fault: str | None, door: str) -> str:
+    """The word as it stands among the evidence of a verdict; ``fault`` None: he named none."""
+    named = f": {fault}" if fault else ""
+    return f"the agent says that it was cut off{named} ({door})"
 
 
 def wrong_with(by: str, reason: str) -> str | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from oddzwon.domain.attestation import as_evidence
 from oddzwon.domain.disorder import disorder
 from oddzwon.domain.ending_rules import RULES, Party, Verdict, is_echo, rule
 from oddzwon.domain.events import (
@@ -220,7 +221,7 @@ def _with_media(journal: Journal, first: _Finding, case: _Case) -> _Case:
     others = {e.leg for e in before if isinstance(e, BridgeEntered)} - {first.leg}
     for leg in sorted(others):
         silence = standstill(leg, before)
-        if silence is not None and silence.sure and silence.stream is Stream.STEADY:
+        if silence is not None and silence.proves:
             words = f"the other side's inbound RTP had stood still for {_seconds(first, silence)}"
             role = Role.CALLER if leg == journal.leg else Role.AGENT
             case = replace(case, against=(*case.against, Evidence(words, role, silence.since)))
@@ -270,8 +271,7 @@ def _with_the_agents_word(journal: Journal, first: _Finding | None, case: _Case,
     if not said:
         return case
     word = next((event for event in reversed(said) if event.fault is not None), said[-1])
-    fact = "the agent says that it was cut off" + (f": {word.fault.value}" if word.fault else "")
-    why = Evidence(f"{fact} ({word.door})", Role.AGENT, word.at)
+    why = Evidence(as_evidence(word.fault, word.door), Role.AGENT, word.at)
     party, verdict = _AS_ATTESTED[word.fault], case.verdict
     if not heard or (journal.ended_at is not None and journal.ended_at - word.at > WORD_LASTS_MS):
         return replace(case, against=(*case.against, why))
@@ -280,9 +280,9 @@ def _with_the_agents_word(journal: Journal, first: _Finding | None, case: _Case,
     if word.fault is None and case.goodbye:
         return _bare_word(journal, first, case, why)
     if verdict.technical is None:
-        return case.overruled(Verdict(party, True, Confidence.HIGH, fact), why)
+        return case.overruled(Verdict(party, True, Confidence.HIGH, why.fact), why)
     if word.fault is not None:
-        return case.overruled(Verdict(party, True, Confidence.MEDIUM, fact), why)
+        return case.overruled(Verdict(party, True, Confidence.MEDIUM, why.fact), why)
     return replace(case, against=(*case.against, why))
 
 
@@ -296,7 +296,7 @@ def _bare_word(journal: Journal, first: _Finding | None, case: _Case, why: Evide
         return replace(case, against=(*case.against, why))
     silence = standstill(journal.leg, journal.events[: first.index])
     if first.role is Role.AGENT:
-        if silence is None or not silence.sure or silence.stream is not Stream.STEADY:
+        if silence is None or not silence.proves:
             return replace(case, against=(*case.against, why))
         dead = case.overruled(Verdict(Party.NETWORK, True, Confidence.MEDIUM, why.fact), why)
         agrees = [e for e in dead.against if e.leg is Role.CALLER and e.at == silence.since]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -133,8 +133,3 @@ def _value(hint: Any, value: Any, name: str) -> Any:
         if type(value) is kind:
             return value
     raise UnreadableFact(f"{name}: {value!r} is not what this version expects")
-
-
-def decode_all(lines: Iterable[tuple[Instant, str, LegId | None, Mapping[str, Any]]]) -> tuple[CallEvent, ...]:
-    """The events of a written journal, in order; raises UnreadableFact."""
-    return tuple(decode(*line) for line in lines)

@@ -56,6 +56,11 @@ class Standstill:
         """Whether it was seen for long enough to be no late packet's doing."""
         return self.reports >= ENOUGH_REPORTS and self.seen_ms >= ENOUGH_MS
 
+    @property
+    def proves(self) -> bool:
+        """Whether a leg that had sent without a break was seen to be silent for long enough."""
+        return self.sure and self.stream is Stream.STEADY
+
 
 def standstill(leg: LegId, events: Sequence[CallEvent]) -> Standstill | None:
     """The standstill in which the leg's inbound RTP is at the end of ``events``.

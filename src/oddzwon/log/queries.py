@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 from sqlite_utils import Database
 
+from oddzwon.domain.attestation import as_evidence
 from oddzwon.domain.events import Instant, LegId
 from oddzwon.log.connection import open_for_reading
 from oddzwon.log.errors import log_error
@@ -321,16 +322,12 @@ def _ending(rows: list[JsonObject], attested: list[JsonObject]) -> JsonObject | 
     row = rows[-1]
     shown = _verdict(row)
     later = [
-        {"fact": _attested(one), "leg": "agent", "at": iso(one["at"])} for one in attested if one["at"] >= row["at"]
+        {"fact": as_evidence(one["fault"], one["door"]), "leg": "agent", "at": iso(one["at"])}
+        for one in attested
+        if one["at"] >= row["at"]
     ]
     shown["evidence" if row["technical"] else "against"] += later
     return shown
-
-
-def _attested(row: Row) -> str:
-    """As the judge words it in the evidence (domain.ending)."""
-    fault = f": {row['fault']}" if row["fault"] else ""
-    return f"the agent says that it was cut off{fault} ({row['door']})"
 
 
 def _verdict(row: Row) -> JsonObject:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from oddzwon.domain.events import Instant, LegId
+from oddzwon.domain.events import CallEvent, Instant, LegId
+from oddzwon.domain.journal import decode, encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,15 @@ class Fact:
     fact: str
     leg: LegId | None = None
     data: Mapping[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, event: CallEvent) -> Fact:
+        """The event as a line of the journal."""
+        return cls(*encode(event))
+
+    def event(self) -> CallEvent:
+        """The event that the line was made of; raises UnreadableFact."""
+        return decode(self.at, self.fact, self.leg, self.data)
 
 
 @dataclass(frozen=True, slots=True)
