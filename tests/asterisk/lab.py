@@ -10,8 +10,8 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Lab:
         self.log = self.state / "oddzwon.log"
         self.recordings = self.state / "recordings"
         self.expected_pid: int | None = None
+        self._template: Path | None = None
 
     # --- up and down ------------------------------------------------------------------------------------------------
 
@@ -92,6 +93,31 @@ class Lab:
         await self.signal_service(signal.SIGTERM)
         for file in self.state.glob("oddzwon.db*"):
             file.unlink()
+        await self.up()
+
+    @asynccontextmanager
+    async def settings(self, *changes: tuple[str, str]) -> AsyncIterator[None]:
+        """The service runs with other settings meanwhile: each change replaces a text of docker/lab.toml.in by another.
+
+        Calls and callbacks under way go on as after any restart. Prompts that the change asks for are built.
+        """
+        text = (ROOT / "docker/lab.toml.in").read_text()
+        for old, new in changes:
+            assert text.count(old) == 1, f"docker/lab.toml.in holds {old!r} {text.count(old)} times"
+            text = text.replace(old, new)
+        self._template = self.state / "settings.in"
+        self._template.write_text(text)
+        try:
+            await self.restart_service()
+            yield
+        finally:
+            self._template = None
+            await self.restart_service()
+
+    async def restart_service(self) -> None:
+        """SIGTERM and a new start."""
+        if self.service_pid is not None:
+            await self.signal_service(signal.SIGTERM)
         await self.up()
 
     # --- Asterisk ---------------------------------------------------------------------------------------------------
@@ -162,7 +188,8 @@ class Lab:
         return out
 
     def _env(self) -> dict[str, str]:
-        return os.environ | {"LAB_NET": self.net, "LAB_PROMPTS": "short"}
+        own = {} if self._template is None else {"LAB_SETTINGS": str(self._template)}
+        return os.environ | {"LAB_NET": self.net, "LAB_PROMPTS": "short"} | own
 
     # --- the command line -------------------------------------------------------------------------------------------
 
