@@ -19,6 +19,11 @@ class Recording(Section):
         description="Where Asterisk writes recordings (group oddzwon, mode 2770).",
         examples=["/var/lib/oddzwon/recordings"],
     )
+    key_file: Path | None = Field(
+        None,
+        description="The key that the recordings' own keys are wrapped with; made by the service if it is not there.",
+        examples=["/var/lib/oddzwon/recordings.key"],
+    )
     quality_mode: Literal["keypress", "announce"] | None = Field(
         None,
         description="Quality recordings: ask for key 1, or announce (needs a balancing test, never where the preset "
@@ -36,5 +41,8 @@ class Recording(Section):
     def _needs(self) -> Recording:
         if self.enabled and self.directory is None:
             msg = "enabled = true needs a directory"
+            raise ValueError(msg)
+        if self.enabled and self.key_file is None:
+            msg = "enabled = true needs a key_file: recordings are sealed when their call ends"
             raise ValueError(msg)
         return self
