@@ -23,6 +23,7 @@ from oddzwon.domain.recording import (
     delete_after,
     may_record,
     mode_for,
+    objection_reaches,
     retention_for,
 )
 
@@ -297,6 +298,23 @@ def test_a_quality_recording_is_kept_for_at_most_90_days(chosen: Retention) -> N
 def test_absurd_periods_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(RetentionError, match="between 0 and 100 years"):
         Retention(**bad)
+
+
+@pytest.mark.parametrize(
+    ("regime", "announcement", "reached"),
+    [
+        (Regime.QUALITY, PromptKind.REC_OBJECT, True),
+        (Regime.QUALITY, PromptKind.REC_CONSENT, True),
+        (Regime.CONTRACT, PromptKind.REC_ANNOUNCE, False),
+        (Regime.CONTRACT, PromptKind.REC_CONSENT, True),
+        (Regime.LEGAL, PromptKind.REC_ANNOUNCE, False),
+        (Regime.LEGAL, PromptKind.REC_CONSENT, True),
+    ],
+)
+def test_which_recordings_an_objection_in_the_call_ends(
+    regime: Regime, announcement: PromptKind, reached: bool
+) -> None:
+    assert objection_reaches(regime, announcement) is reached
 
 
 def ms(*moment: int) -> int:

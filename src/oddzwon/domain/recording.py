@@ -286,6 +286,16 @@ def _will(
     return None
 
 
+def objection_reaches(regime: Regime, announcement: str) -> bool:
+    """Whether the caller's objection in the call stops and deletes a recording under ``regime`` (legal.md section C).
+
+    ``announcement`` is the prompt that it began with. What rests on his consent goes when he withdraws it (Art. 7(3)),
+    whatever the regime. A contract recording that was announced is objected to in writing; a legal obligation is not
+    reached by Art. 21.
+    """
+    return regime is Regime.QUALITY or announcement == PromptKind.REC_CONSENT
+
+
 def delete_after(started_at: Instant, retention: Retention, contract_ends_at: Instant | None = None) -> Instant:
     """When a recording must be gone: its period counted from its start, or from the contract's end where that is known.
 
