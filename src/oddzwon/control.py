@@ -5,6 +5,7 @@ there is one writer. One JSON object a line each way; bounded, and never in the 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
@@ -14,11 +15,14 @@ from typing import Any, Final
 
 import structlog
 
+from oddzwon.callflow.at_rest import NotAllowed, hold_recording, open_recording, release_recording
 from oddzwon.callflow.attestation import NotAttestable, Said, by_console
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.domain.callback_events import Stop
 from oddzwon.domain.events import Fault
 from oddzwon.log.errors import LogError
+from oddzwon.log.recording_records import Hold
+from oddzwon.recordings.errors import RecordingsError
 
 _log = structlog.get_logger(__name__)
 
@@ -92,7 +96,13 @@ class ControlServer:
                     return await self._reveal(asked)
                 case "drop":
                     return await self._drop(asked)
-        except (LogError, NotAttestable) as error:
+                case "unseal":
+                    return await self._unseal(asked)
+                case "hold" | "release":
+                    return await self._hold_or_release(asked)
+                case "rekey" | "rewrap":
+                    return await self._rekey(begin=command == "rekey")
+        except (LogError, NotAttestable, NotAllowed, RecordingsError, OSError) as error:
             return {"error": str(error)}
         return {"error": f"unknown command {command!r}"}
 
@@ -135,6 +145,38 @@ class ControlServer:
                 "rules": ending.rule,
             },
         }
+
+    async def _unseal(self, asked: dict[str, Any]) -> dict[str, Any]:
+        recording, by, reason, side = (_text(asked, key) for key in ("recording", "by", "reason", "side"))
+        opened = await open_recording(self._board, recording, by=by, reason=reason, side=side)
+        return {
+            "recording": opened.recording,
+            "path": str(opened.path),
+            "plain_sha256": opened.seal.plain_sha256,
+            "sealed_sha256": opened.seal.sealed_sha256,
+            "key": base64.b64encode(opened.key).decode(),
+        }
+
+    async def _hold_or_release(self, asked: dict[str, Any]) -> dict[str, Any]:
+        recording, by, reference = (_text(asked, key) for key in ("recording", "by", "reference"))
+        if asked["command"] == "hold":
+            hold = Hold(by, reference, _text(asked, "approver"), _text(asked, "review_on"))
+            await hold_recording(self._board, recording, hold)
+            return {"held": recording}
+        reason = _text(asked, "reason")
+        left = await release_recording(self._board, recording, reference=reference, by=by, reason=reason)
+        return {"released": recording, "holds": left}
+
+    async def _rekey(self, *, begin: bool) -> dict[str, Any]:
+        """``begin`` puts the new key in front; each further step wraps some keys anew, the last drops the old ones."""
+        keys, log = self._board.keys, self._board.log
+        if keys is None:
+            return {"error": "recording.enabled is false: the service has no keys"}
+        if begin:
+            return {"left": await keys.renew(log)}
+        done = await keys.rewrap_some(log)
+        _log.info("recordings' keys wrapped anew", done=done)
+        return {"done": done}
 
     async def _reveal(self, asked: dict[str, Any]) -> dict[str, Any]:
         reason, by, what = (_text(asked, key) for key in ("reason", "by", "what"))

@@ -27,9 +27,10 @@ from oddzwon.log import (
 )
 from oddzwon.log import vocabulary as v
 from oddzwon.log.connection import open_for_reading, open_for_writing
-from oddzwon.log.queries import JsonObject, Queries
+from oddzwon.log.queries import Queries
+from oddzwon.log.recording_queries import JsonObject
 from oddzwon.log.records import Attestation, Ending
-from oddzwon.log.schema import _first, migrate
+from oddzwon.log.schema import _first, known_versions, migrate
 
 REFUSED = Decision(False, "p", T0 + 1_200, (Condition("NO_TECH_EVIDENCE", False, "ended, not interrupted"),))
 WORD = Attestation(T0 + 5_000, "phone", "PJSIP/agent1")
@@ -291,6 +292,8 @@ INSERT INTO call (id, pbx, direction, linked, leg, party, started_at, ended_at, 
          ('call_2', 'lab', 'inbound', 'l2', '2.1', NULL, {T0}, {T0 + 1_000}, {T0 + 1_000}, 'menu', NULL),
          ('call_3', 'lab', 'callback', 'l3', '3.1', 1, {T0}, {T0 + 1_000}, {T0 + 1_000}, 'talking', NULL);
 INSERT INTO notice_receipt VALUES (1, 'call_1', 'L1', 'v', '{"0" * 64}', 'pl', 9, 9, NULL, 1, {T0});
+INSERT INTO notice_receipt VALUES (2, 'call_1', 'REC_OBJECT', 'v', '{"0" * 64}', 'pl', 9, 9, NULL, 1, {T0});
+INSERT INTO recording VALUES ('rec_1', 'call_1', 'quality', 'finished', {T0 + 10}, 2, {T0 + 99_000}, 'a.wav', NULL);
 INSERT INTO journal VALUES ('call_1', 1, {T0}, 'LegEnded', '1.1', '{{"cause": 44}}');
 INSERT INTO ending VALUES ('end_1', 'call_1', 'network', 1, 'high', 'talking', '2026-11-1', {T0 + 1_100}),
                           ('end_2', 'call_2', 'caller', 0, 'high', 'menu', '2026-11-1', {T0 + 1_100}),
@@ -335,10 +338,17 @@ def test_a_log_of_the_first_release_is_brought_up_to_date(path: Path) -> None:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []
     after = everything(path)
-    added = {"ending": (1,), "decision": (1,), "ending_evidence": (0,)}
+    added = {
+        "ending": (1,),
+        "decision": (1,),
+        "ending_evidence": (0,),
+        "recording": (None, "caller", None, None, 0),
+    }
     expected = {name: [(*row, *added.get(name, ())) for row in rows] for name, rows in before.items()}
-    assert expected | {"attestation": []} == after | {"_sqlite_migrations": before["_sqlite_migrations"]}
-    assert len(after["_sqlite_migrations"]) == 2
+    new = ("attestation", "agent_consent", *(f"recording_{one}" for one in ("event", "seal", "key", "hold")))
+    expected |= {name: [] for name in new}
+    assert expected == after | {"_sqlite_migrations": before["_sqlite_migrations"]}
+    assert len(after["_sqlite_migrations"]) == len(known_versions())
 
 
 def test_what_a_new_log_refuses_an_old_one_refuses_too(path: Path, tmp_path: Path) -> None:

@@ -31,10 +31,12 @@ from oddzwon.log import (
     channel_id,
     new_id,
     reading,
+    recording_reading,
 )
 from oddzwon.log import vocabulary as v
 from oddzwon.log.connection import open_for_writing
-from oddzwon.log.queries import Queries, iso
+from oddzwon.log.queries import Queries
+from oddzwon.log.times import iso
 
 T0 = 1_760_000_000_000
 PARTY = Party("+48600100200", "a" * 64)
@@ -112,7 +114,7 @@ async def committed(log: CallLog) -> Story:
     recording = await log.arm_recording(
         call, NewRecording("quality", announcement, T0 + 100, T0 + 9_000_000, "2025/r.wav")
     )
-    await log.recording_state(recording, "finished")
+    await log.recording_state(recording, "finished", at=T0 + 1_000, why="the call is over")
     await log.change_call(call, stage="queued", queue="support")
     await log.end_call(call, ended_at=T0 + 1_000, lost_at=T0 + 900, stage="talking", agent="PJSIP/agent1")
     await log.settle(call, verdict(), [Fact(T0, "StageReached", "1.1", {"stage": "menu"}), Fact(T0 + 1, "LegEnded")])
@@ -174,6 +176,19 @@ async def test_the_whole_story_as_json(log: CallLog, path: Path) -> None:
                 "started_at": "2025-10-09T08:53:20.100Z",
                 "delete_after": "2025-10-09T11:23:20.000Z",
                 "file": "2025/r.wav",
+                "sealed_at": None,
+                "sha256": None,
+                "seconds": None,
+                "held": False,
+                "reference": None,
+                "side": "caller",
+                "key": None,
+                "agent_consent": None,
+                "holds": [],
+                "events": [
+                    {"at": "2025-10-09T08:53:20.100Z", "state": "armed", "why": "announced"},
+                    {"at": "2025-10-09T08:53:21.000Z", "state": "finished", "why": "the call is over"},
+                ],
             }
         ],
         "ending": {
@@ -354,7 +369,7 @@ async def test_refused_by_name(log: CallLog) -> None:
         ),
         ("foreign-key", lambda: log.receipt("call_nowhere", receipt("L1"))),
         ("no-such-row", lambda: log.end_call("call_nowhere", ended_at=1, lost_at=1)),
-        ("no-such-row", lambda: log.recording_state("rec_nowhere", "deleted")),
+        ("no-such-row", lambda: log.recording_state("rec_nowhere", "deleted", at=T0)),
         ("no-such-row", lambda: log.attempt_state("att_nowhere", "lost", at=T0)),
         ("no-such-row", lambda: log.commit_attempt("cb_nowhere", 1, at=T0, conditions=GATE)),
         ("call-stage", lambda: log.change_call(story.call, stage="lost in thought")),
@@ -540,6 +555,19 @@ def fill(path: Path, calls: int) -> None:
     db.executemany(
         f"INSERT INTO notice_receipt VALUES (NULL, ?1, 'L1', 'v', '{64 * '0'}', 'pl', 9, 9, NULL, 1, 1)", ended
     )
+    hashed = f"'{64 * '0'}'"
+    db.executemany(
+        f"INSERT INTO notice_receipt VALUES (NULL, ?1, 'REC_OBJECT', 'v', {hashed}, 'pl', 9, 9, NULL, 1, 1)", ended
+    )
+    db.execute(
+        "INSERT INTO recording (id, call, regime, state, started_at, announcement, delete_after, file)"
+        " SELECT 'r' || call, call, 'quality', 'finished', 2, id, 3, call || '.raw' FROM notice_receipt"
+        " WHERE prompt = 'REC_OBJECT'"
+    )
+    db.executemany("INSERT INTO recording_event VALUES ('r' || ?1, 1, 2, 'finished', '')", ended)
+    db.executemany("INSERT INTO recording_key VALUES ('r' || ?1, 'k' || (unicode(?1) % 2), zeroblob(72))", ended)
+    seal = f"INSERT INTO recording_seal VALUES ('r' || ?1, ?1 || '.sealed', {hashed}, {hashed}, 1, 1, 3)"
+    db.executemany(seal, ended)
     db.execute("COMMIT")
     db.close()
 
@@ -568,6 +596,14 @@ QUESTIONS: dict[str, Callable[[sqlite3.Connection], object]] = {
     "complete_notice": lambda db: reading.complete_notice(db, "x", "L1"),
     "latest_of_agent": lambda db: reading.latest_of_agent(db, "lab", "PJSIP/agent7", T0),
     "attested_since": lambda db: reading.attested_since(db, "lab", T0),
+    "unsealed recordings": lambda db: recording_reading.unsealed_recordings(db, "lab"),
+    "recordings of a call": lambda db: recording_reading.recordings(db, "x"),
+    "keys wrapped otherwise": lambda db: recording_reading.wrapped_otherwise(db, "k9", 20),
+    "wrapping keys": recording_reading.wrapping_keys,
+    "files": lambda db: recording_reading.files_of(db, ["x.raw", "x.sealed"]),
+    "files to remove": lambda db: recording_reading.files_to_remove(db, ["x.raw", "x.sealed"]),
+    "finished recordings": lambda db: recording_reading.finished_recordings(db, "", 20),
+    "agent's consent": lambda db: recording_reading.agent_consent(db, "PJSIP/agent1", T0),
 }
 
 LISTS: dict[str, Callable[[Queries], object]] = {
@@ -577,6 +613,8 @@ LISTS: dict[str, Callable[[Queries], object]] = {
     "callbacks": lambda queries: queries.callback_list(),
     "open callbacks": lambda queries: queries.callback_list(only_open=True),
     "judged": lambda queries: queries.judged(since=T0 + 1_000, limit=20),
+    "recordings": lambda queries: queries.recording_list(limit=20),
+    "recordings since": lambda queries: queries.recording_list(since=1, limit=20),
 }
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from oddzwon.log import recording_writing, writing
 from oddzwon.log import vocabulary as v
-from oddzwon.log import writing
 from oddzwon.log.connection import open_for_writing
+from oddzwon.log.recording_records import NewRecording
 from oddzwon.log.records import (
     Attestation,
     Condition,
@@ -23,7 +24,6 @@ from oddzwon.log.records import (
     Evidence,
     Fact,
     NewCall,
-    NewRecording,
     Party,
     Receipt,
 )
@@ -443,7 +443,10 @@ def test_attempt_leads_to_its_own_call(db: sqlite3.Connection) -> None:
 
 # --- recordings -------------------------------------------------------------------------------------------------------
 
-RECORDING = "INSERT INTO recording VALUES ('r', 'c', ?, 'armed', ?, ?, ?, 'r.wav', 'LAB')"
+RECORDING = (
+    "INSERT INTO recording (id, call, regime, state, started_at, announcement, delete_after, file, reference)"
+    " VALUES ('r', 'c', ?, 'armed', ?, ?, ?, 'r.wav', 'LAB')"
+)
 
 
 def announce(db: sqlite3.Connection, made: Receipt, call: str = "c") -> int:
@@ -464,6 +467,8 @@ def announce(db: sqlite3.Connection, made: Receipt, call: str = "c") -> int:
         ("objected", "quality", receipt("REC_OBJECT", "7"), "c"),
         ("announced-as-another", "quality", receipt("REC_ANNOUNCE"), "c"),
         ("announced-as-another", "legal", receipt("REC_OBJECT"), "c"),
+        ("announced-as-another", "legal", receipt("REC_CONSENT", "1"), "c"),
+        ("announced-as-another", "contract", receipt("REC_OBJECT"), "c"),
         ("regime", "none", receipt("REC_ANNOUNCE"), "c"),
     ],
 )
@@ -511,12 +516,13 @@ def test_recording_needs_retention_and_reference(db: sqlite3.Connection) -> None
 
 def test_recording_is_not_relabelled(db: sqlite3.Connection) -> None:
     new = NewRecording("quality", announce(db, receipt("REC_OBJECT")), T0 + 500, T0 + 9_000, "r.wav")
-    writing.arm_recording(db, "r", "c", new)
+    recording_writing.arm_recording(db, "r", "c", new)
     refuse(db, "recording-identity", "UPDATE recording SET regime = 'contract', reference = 'x'")
     db.execute("UPDATE recording SET state = 'deleted'")
     refuse(db, "recording-final", "UPDATE recording SET state = 'finished'")
-    refuse(db, "recording-file-once", "REPLACE INTO recording SELECT 's', call, regime, 'armed', started_at,"
-           " announcement, delete_after, file, reference FROM recording")  # fmt: skip
+    columns = "started_at, announcement, delete_after, file, reference, leg, side, mix, agent_consent, sealed"
+    again = f"REPLACE INTO recording SELECT 's', call, regime, 'armed', {columns} FROM recording"
+    refuse(db, "recording-file-once", again)
 
 
 def test_receipts_prove_something(db: sqlite3.Connection) -> None:

@@ -16,12 +16,14 @@ from oddzwon.domain.hangup_cause import Confidence
 from oddzwon.domain.lawfulness import Code, DialFacts, dial_gate
 from oddzwon.domain.notice import PromptKind
 from oddzwon.domain.policy import Policy
-from oddzwon.domain.recording import Mode, Regime, announcement_for
+from oddzwon.domain.recording import HEARD_MS, RECORDING_RULES, Mode, Regime, announcement_for, mode_for
 from oddzwon.domain.rights import ObjectionScope
+from oddzwon.log import recording_writing, third_schema, writing
 from oddzwon.log import vocabulary as v
-from oddzwon.log import writing
 from oddzwon.log.connection import open_for_writing
-from oddzwon.log.records import NewCall, NewRecording, Receipt
+from oddzwon.log.recording_records import NewRecording
+from oddzwon.log.records import NewCall, Receipt
+from oddzwon.recordings.sealing import Side
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,7 @@ from oddzwon.log.records import NewCall, NewRecording, Receipt
         (Fault, v.FAULTS),
         (set(Regime) - {Regime.HOLD, Regime.NONE}, v.REGIMES),
         ({PromptKind.LAYER1, PromptKind.SHORT}, (v.LAYER1, v.SHORT_NOTICE)),
+        (Side, v.SIDES),
     ],
 )
 def test_the_same_words(words: type[object], ours: tuple[str, ...]) -> None:
@@ -71,5 +74,22 @@ def test_what_the_domain_announces_the_schema_accepts(db: sqlite3.Connection) ->
         key = "1" if kind is PromptKind.REC_CONSENT else None
         heard = writing.receipt(db, "c", Receipt(kind, "v", "0" * 64, "pl", 9, 9, key, True, 10))
         name = f"{regime}-{mode}"
-        writing.arm_recording(db, name, "c", NewRecording(regime, heard, 20, 30, name, "LAB"))
+        recording_writing.arm_recording(db, name, "c", NewRecording(regime, heard, 20, 30, name, "LAB"))
         assert db.execute("SELECT state FROM recording WHERE id = ?", (name,)).fetchone() == ("armed",)
+
+
+@pytest.mark.parametrize("regime", v.REGIMES)
+def test_what_the_domain_announces_in_germany_the_schema_accepts(db: sqlite3.Connection, regime: str) -> None:
+    """Always the question, whatever the regime, and an agent's consent."""
+    writing.arrive(db, "g", NewCall("lab", "inbound", "g", "g", 0, preset="de"), None)
+    mode = mode_for(RECORDING_RULES["de"], Regime(regime), balancing_test="LIA", chosen=Mode.ANNOUNCE, language="de")
+    kind = announcement_for(Regime(regime), mode)
+    assert kind is PromptKind.REC_CONSENT
+    heard = writing.receipt(db, "g", Receipt(kind, "v", "0" * 64, "de", 9, 9, "1", True, 10))
+    consent = recording_writing.consent_on_file(db, "HR-7", 0)
+    new = NewRecording(regime, heard, 20, 30, "g.raw", "LAB", side=Side.AGENT, agent_consent=consent)
+    recording_writing.arm_recording(db, "g", "g", new)
+
+
+def test_a_question_is_heard_after_the_same_time() -> None:
+    assert third_schema._HEARD_MS == HEARD_MS

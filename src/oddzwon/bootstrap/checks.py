@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 
 from oddzwon.asterisk import variables
 from oddzwon.asterisk.ami import AmiClient
@@ -14,7 +14,10 @@ from oddzwon.asterisk.ami_notices import AmiConnected
 from oddzwon.asterisk.cel import BLOCK, CelUnreadable, read_tail
 from oddzwon.asterisk.errors import AmiAuthenticationError, AmiError
 from oddzwon.asterisk.spool import DAMAGED
-from oddzwon.bootstrap.choices import choices_from, prompt_plan
+from oddzwon.bootstrap.choices import choices_from
+from oddzwon.bootstrap.findings import Result
+from oddzwon.bootstrap.prompt_plan import prompt_plan
+from oddzwon.bootstrap.recording_checks import recording_checks
 from oddzwon.bootstrap.service import ami_settings
 from oddzwon.callflow.switchboard import Choices
 from oddzwon.config import Settings
@@ -34,16 +37,6 @@ class CheckError(Exception):
     """The checks themselves could not be run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One line: what was looked at, whether it is well, what was found, what to do about it."""
-
-    name: str
-    ok: bool
-    found: str
-    to_do: str = ""
-
-
 async def run_checks(settings: Settings) -> list[Result]:
     """Every check, in the order in which an administrator would mend them; raises ConfigError for the settings."""
     choices = choices_from(settings)
@@ -51,7 +44,7 @@ async def run_checks(settings: Settings) -> list[Result]:
     results.append(await asyncio.to_thread(_prompts, settings))
     results.append(await asyncio.to_thread(_log, settings))
     results.append(_balancing_test(choices))
-    results.append(await asyncio.to_thread(_recording, choices))
+    results += await asyncio.to_thread(recording_checks, settings, time.time_ns() // 1_000_000)
     results.append(await asyncio.to_thread(_cel, choices))
     results.append(await asyncio.to_thread(_spool, choices))
     results.append(await _fastagi(settings))
@@ -65,11 +58,13 @@ def _prompts(settings: Settings) -> Result:
         library = PromptLibrary.open(settings.prompts.directory, short=settings.prompts.short)
     except PromptError as error:
         return Result("prompts", False, str(error), "run `oddzwon prompts build`")
-    there = {(p.language, p.key, p.variant): p.version for p in library.prompts}
-    missing = sorted(f"{t.language} {t.key}" for t in wanted if there.get((t.language, t.key, t.variant)) is None)
-    if missing or library.damaged:
-        found = f"{len(missing)} missing, {len(library.damaged)} damaged" + (f": {missing[0]}" if missing else "")
-        return Result("prompts", False, found, "run `oddzwon prompts build`")
+    there = {(p.language.value, p.key.value, p.variant, p.did): p.version for p in library.prompts}
+    missing = sorted(text.where for text in wanted if text.slot not in there)
+    other = sorted(text.where for text in wanted if there.get(text.slot, text.version) != text.version)
+    if missing or other or library.damaged:
+        found = f"{len(missing)} missing, {len(other)} built with another text, {len(library.damaged)} damaged"
+        first = next(iter((*missing, *other)), None)
+        return Result("prompts", False, found + (f": {first}" if first else ""), "run `oddzwon prompts build`")
     return Result("prompts", True, f"{len(wanted)} prompts in {', '.join(settings.languages())}")
 
 
@@ -95,17 +90,6 @@ def _balancing_test(choices: Choices) -> Result:
         to_do = "document it with counsel, then set callbacks.balancing_test = { id = …, date = … }"
         return Result("balancing test", False, "none named, so callbacks are off", to_do)
     return Result("balancing test", True, f"{test.id} of {test.date}")
-
-
-def _recording(choices: Choices) -> Result:
-    folder = choices.recordings
-    if folder is None:
-        return Result("recording", True, "off")
-    if not folder.is_dir():
-        return Result("recording", False, f"{folder} is no folder", "make it: group oddzwon, mode 2770")
-    if folder.stat().st_mode & 0o007:
-        return Result("recording", False, f"{folder} is open to everybody", f"chmod 2770 {folder}")
-    return Result("recording", True, f"{folder}")
 
 
 def _cel(choices: Choices) -> Result:

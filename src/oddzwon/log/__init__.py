@@ -20,6 +20,16 @@ from oddzwon.log.errors import (
     LogUnavailable,
 )
 from oddzwon.log.ids import channel_id, new_id
+from oddzwon.log.recording_records import (
+    AgentConsent,
+    ConsentRow,
+    Hold,
+    NewRecording,
+    RecordingRow,
+    Seal,
+    Sealed,
+    Wrapped,
+)
 from oddzwon.log.records import (
     AttemptRow,
     Attestation,
@@ -32,7 +42,6 @@ from oddzwon.log.records import (
     Evidence,
     Fact,
     NewCall,
-    NewRecording,
     OpenCallback,
     Party,
     Receipt,
@@ -40,17 +49,20 @@ from oddzwon.log.records import (
 )
 
 __all__ = [
+    "AgentConsent",
     "AttemptRow",
     "Attestation",
     "CallLog",
     "CallRow",
     "Condition",
+    "ConsentRow",
     "Counts",
     "Decision",
     "Drop",
     "Ending",
     "Evidence",
     "Fact",
+    "Hold",
     "LogClosed",
     "LogCorrupt",
     "LogError",
@@ -68,7 +80,11 @@ __all__ = [
     "OpenCallback",
     "Party",
     "Receipt",
+    "RecordingRow",
+    "Seal",
+    "Sealed",
     "Unjudged",
+    "Wrapped",
     "channel_id",
     "new_id",
 ]

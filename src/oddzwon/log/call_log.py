@@ -1,4 +1,4 @@
-"""The call log's one narrow interface: its writing part; the reading part is inherited.
+"""The call log's one narrow interface: its writing part; the reading part and the recordings' are inherited.
 
 Each write is one transaction, acknowledged only when it is on the disk. Write, then act (design, rule 2.1): a method
 that has returned is durable; one that raised has written nothing. A write that was handed over is carried out even if
@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from sqlite3 import Connection
 from types import TracebackType
-from typing import TypeVar
 
 from oddzwon.domain.events import Instant
 from oddzwon.log import writing
-from oddzwon.log.ids import Entropy, new_id
-from oddzwon.log.inquiries import Inquiries
+from oddzwon.log.ids import Entropy
 from oddzwon.log.reader import Reader
+from oddzwon.log.recording_log import RecordingLog
 from oddzwon.log.records import (
     AttemptRow,
     Attestation,
@@ -27,26 +26,18 @@ from oddzwon.log.records import (
     Ending,
     Fact,
     NewCall,
-    NewRecording,
     Party,
     Receipt,
 )
-from oddzwon.log.writer import Operation, Writer
-
-T = TypeVar("T")
+from oddzwon.log.writer import Writer
 
 
-class CallLog(Inquiries):
+class CallLog(RecordingLog):
     """The call log of one file. Open it with :meth:`open`, as an async context manager or with :meth:`close`.
 
     Every method raises a :class:`~oddzwon.log.errors.LogError`; those that write raise
     :class:`~oddzwon.log.errors.LogRefused` when the schema refuses the row, with the rule's name.
     """
-
-    def __init__(self, writer: Writer, reader: Reader, entropy: Entropy = secrets.token_bytes) -> None:
-        super().__init__(reader)
-        self._writer = writer
-        self._entropy = entropy
 
     @classmethod
     async def open(
@@ -70,6 +61,11 @@ class CallLog(Inquiries):
             raise
         return cls(writer, reader, entropy)
 
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._writer.path
+
     async def close(self) -> None:
         """Write all that was handed over, then close. Later calls raise LogClosed; a second close does nothing."""
         await self._reader.close()
@@ -82,12 +78,6 @@ class CallLog(Inquiries):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-    def _id(self, prefix: str, at: Instant) -> str:
-        return new_id(prefix, at, self._entropy)
-
-    async def _write(self, operation: Operation[T]) -> T:
-        return await self._writer.run(operation)
 
     # --- the call -------------------------------------------------------------------------------------------------
 
@@ -128,20 +118,6 @@ class CallLog(Inquiries):
     async def receipt(self, call: str, receipt: Receipt) -> int:
         """Log what was played; returns the receipt's id, which a recording names as its announcement."""
         return await self._write(lambda db: writing.receipt(db, call, receipt))
-
-    async def arm_recording(self, call: str, recording: NewRecording) -> str:
-        """Log a recording before MixMonitor is started; returns its id.
-
-        Refused (``recording-…``) unless the announcement was complete, of this call, before the start, of the
-        regime's kind, not answered with key 7, and for REC_CONSENT answered with key 1 (legal.md section C).
-        """
-        made = self._id("rec", recording.started_at)
-        await self._write(lambda db: writing.arm_recording(db, made, call, recording))
-        return made
-
-    async def recording_state(self, recording: str, state: str) -> None:
-        """One of RECORDING_OPEN, RECORDING_CLOSED or RECORDING_FINAL; what is deleted stays so."""
-        await self._write(lambda db: writing.recording_state(db, recording, state))
 
     async def journal(self, call: str, facts: Sequence[Fact]) -> None:
         """Append facts to the call's journal, in the given order."""

@@ -25,6 +25,8 @@ def open_for_writing(path: Path, busy_timeout_ms: int) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         # FULL, not NORMAL: in WAL only FULL makes each commit durable against power loss (rule 2.1)
         connection.execute("PRAGMA synchronous = FULL")
+        # a destroyed key and an erased number are gone from the bytes on the disk, free pages included
+        connection.execute("PRAGMA secure_delete = ON")
         migrate(connection, path)
     return connection
 

@@ -154,7 +154,8 @@ RECORDING = (
 )
 
 
-def _register(table: str, end: str, *columns: str) -> str:
+def register(table: str, end: str, *columns: str) -> str:
+    """An entry may be ended by its column ``end``, once, and never be changed, removed or replaced otherwise."""
     changed = " OR ".join(f"NEW.{c} IS NOT OLD.{c}" for c in columns)
     return (
         guard(
@@ -173,7 +174,7 @@ def _register(table: str, end: str, *columns: str) -> str:
     )
 
 
-REGISTERS = _register("objection", "withdrawn_at", "id", "number_key", "scope", "at", "channel", "call") + _register(
+REGISTERS = register("objection", "withdrawn_at", "id", "number_key", "scope", "at", "channel", "call") + register(
     "restriction", "lifted_at", "id", "number_key", "at"
 )
 

@@ -22,7 +22,6 @@ from oddzwon.log.records import (
     Fact,
     OpenCallback,
     Receipt,
-    RecordingRow,
     Standing,
     Unjudged,
 )
@@ -58,10 +57,6 @@ class Inquiries:
     async def receipts(self, call: str) -> tuple[Receipt, ...]:
         """What was played in the call, in order."""
         return await self._read(lambda db: reading.receipts(db, call))
-
-    async def recordings(self, call: str) -> tuple[RecordingRow, ...]:
-        """The call's recordings, oldest first."""
-        return await self._read(lambda db: reading.recordings(db, call))
 
     async def complete_notice(self, call: str, prompt: str = "L1") -> bool:
         """Whether a complete receipt of this prompt stands in the call; by default of layer 1."""

@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from sqlite3 import Error
+from sqlite3 import Connection, Error
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias, TypeVar
 
 from sqlite_utils import Database
 
@@ -23,11 +22,13 @@ from oddzwon.domain.events import Instant, LegId
 from oddzwon.log.connection import open_for_reading
 from oddzwon.log.errors import log_error
 from oddzwon.log.ids import new_id
+from oddzwon.log.recording_queries import JsonObject, recording_objects, recordings_of
 from oddzwon.log.records import Fact, Judged
 from oddzwon.log.tables import one_of
+from oddzwon.log.times import iso
 from oddzwon.log.vocabulary import CALLBACK_OPEN
 
-JsonObject: TypeAlias = dict[str, Any]
+T = TypeVar("T")
 Row: TypeAlias = dict[str, Any]
 Children: TypeAlias = dict[str, list[JsonObject]]
 Mask: TypeAlias = Callable[[str], str]
@@ -42,14 +43,6 @@ _CALLBACK = (
 )
 _OF_CALLS = "call IN (SELECT value FROM json_each(?))"
 _SHOWN_OF_CALL = ("pbx", "direction", "started_at", "ended_at", "lost_at", "did", "language")
-
-
-def iso(instant: Instant | None) -> str | None:
-    """UTC, ISO 8601 with milliseconds and Z."""
-    if instant is None:
-        return None
-    seconds, milliseconds = divmod(instant, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
 
 
 class Queries:
@@ -69,7 +62,7 @@ class Queries:
         """Close the file."""
         self._db.close()
 
-    def __enter__(self) -> Queries:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -143,6 +136,27 @@ class Queries:
         where = f"b.state IN {one_of(CALLBACK_OPEN)}" if only_open else "1"
         return self._snapshot(lambda: self._callbacks(where, [], limit))
 
+    def recording_object(self, recording: str) -> JsonObject | None:
+        """The recording with this id, or None: the part of its call, and ``call``."""
+        found = self._snapshot(lambda: recording_objects(self._rows, "r.id = ?", [recording], 1))
+        return next(iter(found), None)
+
+    def recording_list(
+        self, *, call: str | None = None, since: Instant | None = None, limit: int = LIST_LIMIT
+    ) -> list[JsonObject]:
+        """The newest recordings first; of one call, begun at or after ``since``, at most ``limit``."""
+        wanted = {"r.call = ?": call, "r.started_at >= ?": since}
+        where = " AND ".join(one for one, value in wanted.items() if value is not None) or "1"
+        values = [value for value in wanted.values() if value is not None]
+        return self._snapshot(lambda: recording_objects(self._rows, where, values, limit))
+
+    def ask(self, question: Callable[[Connection], T]) -> T:
+        """The answer to a question of :mod:`oddzwon.log.reading` or :mod:`oddzwon.log.recording_reading`."""
+        try:
+            return question(self._db.conn)
+        except Error as error:
+            raise log_error(error, self._path) from error
+
     # --- rows -----------------------------------------------------------------------------------------------------
 
     def _snapshot(self, read: Callable[[], list[JsonObject]]) -> list[JsonObject]:
@@ -178,9 +192,7 @@ class Queries:
         notices = self._grouped(
             "call", f"SELECT * FROM notice_receipt WHERE {_OF_CALLS} ORDER BY call, id", ids, _notice
         )
-        recordings = self._grouped(
-            "call", f"SELECT * FROM recording WHERE {_OF_CALLS} ORDER BY started_at, id", ids, _recording
-        )
+        recordings = recordings_of(self._rows, ids)
         attested = self._attestations(ids)
         endings = self._endings(ids)
         decisions = self._decisions(ids)
@@ -304,15 +316,6 @@ def _truth(value: int | None) -> bool | None:
 def _notice(row: Row) -> JsonObject:
     shown = ("prompt", "version", "sha256", "language", "played_ms", "full_ms", "key")
     return {**{name: row[name] for name in shown}, "complete": bool(row["complete"])}
-
-
-def _recording(row: Row) -> JsonObject:
-    return {
-        **{name: row[name] for name in ("id", "regime", "state")},
-        "started_at": iso(row["started_at"]),
-        "delete_after": iso(row["delete_after"]),
-        "file": row["file"],
-    }
 
 
 def _ending(rows: list[JsonObject], attested: list[JsonObject]) -> JsonObject | None:

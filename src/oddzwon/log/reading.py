@@ -22,7 +22,6 @@ from oddzwon.log.records import (
     Fact,
     OpenCallback,
     Receipt,
-    RecordingRow,
     Standing,
     Unjudged,
 )
@@ -231,11 +230,6 @@ def inbound_after(db: Connection, number_key: str, instant: Instant, other_than:
         (number_key, instant, other_than),
     ).fetchone()
     return None if row is None else str(row[0])
-
-
-def recordings(db: Connection, call: str) -> tuple[RecordingRow, ...]:
-    rows = db.execute("SELECT id, state, file FROM recording WHERE call = ? ORDER BY started_at, id", (call,))
-    return tuple(RecordingRow(*row) for row in rows)
 
 
 def _resumed_by_caller(db: Connection, call: str) -> bool:

@@ -59,21 +59,6 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class NewRecording:
-    """A recording about to be armed; ``announcement`` is the id that :meth:`CallLog.receipt` returned.
-
-    ``file`` is relative to the recordings' folder and holds no number. ``reference`` is required for ``contract``.
-    """
-
-    regime: str
-    announcement: int
-    started_at: Instant
-    delete_after: Instant
-    file: str
-    reference: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Fact:
     """One line of a call's journal. ``data`` must hold no number, name, or digit other than a menu key."""
 
@@ -236,15 +221,6 @@ class Drop:
     callback: str | None
     callback_state: str | None
     resumed_by: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingRow:
-    """A recording as it stands in the log; ``file`` is relative to the recordings' folder."""
-
-    id: str
-    state: str
-    file: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from oddzwon.log.errors import LogCorrupt, LogTooNew, LogTooOld
 from oddzwon.log.guards import GUARDS
 from oddzwon.log.second_schema import SECOND
 from oddzwon.log.tables import TABLES
+from oddzwon.log.third_schema import THIRD
 from oddzwon.log.vocabulary import DECISION_CODES, DIAL_CODES
 
 APPLICATION_ID = 0x6F647A77
@@ -38,6 +39,13 @@ def _first(db: Database) -> None:
 def _second(db: Database) -> None:
     """The agent's word, and the verdict and decision that may follow from it."""
     for statement in statements(SECOND):
+        db.execute(statement)
+
+
+@MIGRATIONS(name="0003_recordings_at_rest")
+def _third(db: Database) -> None:
+    """The agent's consent, recordings sealed and held, and their history."""
+    for statement in statements(THIRD):
         db.execute(statement)
 
 

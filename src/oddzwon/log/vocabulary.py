@@ -27,6 +27,24 @@ REGIMES = ("quality", "contract", "legal")
 RECORDING_OPEN = ("armed", "recording", "paused")
 RECORDING_CLOSED = ("finished", "failed")
 RECORDING_FINAL = ("deleted",)
+RECORDING_SEALED = "sealed"
+"""What is shown of a finished recording once its sealed file and its wrapped key are in the log."""
+RECORDING_EVENTS = (
+    *RECORDING_OPEN,
+    *RECORDING_CLOSED,
+    RECORDING_SEALED,
+    "key destroyed",
+    *RECORDING_FINAL,
+    "held",
+    "released",
+)
+"""What a recording's history may tell."""
+
+SIDES = ("caller", "agent")
+"""Whose channel a MixMonitor hangs on."""
+
+CONSENT_SOURCES = ("asked", "on_file", "ended")
+"""How an agent's consent came about (asked by telephone; the operator has it on paper), or that it is over."""
 
 CALLBACK_OPEN = ("waiting", "reserving", "dialling", "ringing", "answered", "connected")
 CALLBACK_FINAL = (

@@ -25,12 +25,15 @@ Operation: TypeAlias = Callable[[sqlite3.Connection], T]
 
 BATCH_MAX = 1_000
 """Writes in one commit at most: bounds how long the first of them waits."""
+ERASE_AGAIN_S = 1.0
+"""How often an erasure is tried again that a reader's old state held up."""
 
 
 @dataclass(slots=True)
 class _Job:
     operation: Operation[Any]  # each job has its own result type; run() gives it back to its caller
     future: asyncio.Future[Any]
+    erases: bool = False
     result: Any = None
     error: Exception | None = None
 
@@ -48,6 +51,7 @@ class Writer:
         # the limit is kept by run(): a bounded queue.Queue would lock, and its full put would block the event loop
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
+        self._traces = True  # what a crash has left in the journal is not known
         self._loop = asyncio.get_running_loop()
         self._finished: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._work, name="call-log-writer", daemon=True)
@@ -59,8 +63,12 @@ class Writer:
         connection = await asyncio.to_thread(open_for_writing, path, busy_timeout_ms)
         return cls(path, connection, queue_limit)
 
-    async def run(self, operation: Operation[T]) -> T:
-        """Carry the write out; returns its result once it is on the disk. Raises LogError, or what it raised."""
+    async def run(self, operation: Operation[T], *, erases: bool = False) -> T:
+        """Carry the write out; returns its result once it is on the disk. Raises LogError, or what it raised.
+
+        ``erases``: what it deletes or overwrites is to vanish from the journal as well, as soon as nobody reads an
+        older state.
+        """
         if self._closed:
             raise LogClosed(f"{self.path}: the call log is closed; this was not written")
         if self._jobs.qsize() >= self._limit:
@@ -68,7 +76,7 @@ class Writer:
                 f"{self.path}: {self._limit} writes wait already. The disk is too slow for these calls, or stuck."
             )
         future: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put(_Job(operation, future))
+        self._jobs.put(_Job(operation, future, erases))
         return await future
 
     async def close(self) -> None:
@@ -86,6 +94,10 @@ class Writer:
             jobs, going = self._take()
             if jobs:
                 self._carry_out(jobs)
+                self._traces |= any(job.erases for job in jobs)
+            if self._traces:
+                self._empty_journal()
+            if jobs:
                 self._tell(self._acknowledge, jobs)
         with suppress(sqlite3.Error):  # all is committed; a checkpoint that fails here is done at the next opening
             self._connection.close()
@@ -94,7 +106,10 @@ class Writer:
     def _take(self) -> tuple[list[_Job], bool]:
         """Wait for a job and take all that stand behind it; False once the end has been asked for."""
         jobs: list[_Job] = []
-        job = self._jobs.get()
+        try:
+            job = self._jobs.get(timeout=ERASE_AGAIN_S if self._traces else None)
+        except queue.Empty:
+            return jobs, True
         while job is not None:
             jobs.append(job)
             if len(jobs) == BATCH_MAX:
@@ -151,6 +166,17 @@ class Writer:
         if isinstance(error, (UnicodeEncodeError, OverflowError)):
             return LogRefused("value-not-storable", f"the call log cannot hold this value: {error}")
         return error
+
+    def _empty_journal(self) -> None:
+        """Move all that is committed from the journal into the file, where secure_delete has overwritten the rest."""
+        with suppress(sqlite3.Error):
+            (patience,) = self._connection.execute("PRAGMA busy_timeout").fetchone()
+            self._connection.execute("PRAGMA busy_timeout = 0")  # a reader may take long: calls do not wait for him
+            try:
+                (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                self._traces = bool(busy)
+            finally:
+                self._connection.execute(f"PRAGMA busy_timeout = {patience}")
 
     def _roll_back(self) -> None:
         with suppress(sqlite3.Error):

@@ -21,7 +21,6 @@ from oddzwon.log.records import (
     Ending,
     Fact,
     NewCall,
-    NewRecording,
     Party,
     Receipt,
 )
@@ -104,30 +103,6 @@ def receipt(db: Connection, call: str, made: Receipt) -> int:
         ),
     ).fetchone()
     return int(row[0])
-
-
-def arm_recording(db: Connection, recording: str, call: str, new: NewRecording) -> None:
-    """Insert the recording, armed."""
-    db.execute(
-        "INSERT INTO recording (id, call, regime, state, started_at, announcement, delete_after, file, reference)"
-        " VALUES (?, ?, ?, 'armed', ?, ?, ?, ?, ?)",
-        (
-            recording,
-            call,
-            new.regime,
-            new.started_at,
-            new.announcement,
-            new.delete_after,
-            new.file,
-            new.reference,
-        ),
-    )
-
-
-def recording_state(db: Connection, recording: str, state: str) -> None:
-    """Move the recording on."""
-    done = db.execute("UPDATE recording SET state = ? WHERE id = ?", (state, recording))
-    _one(done.rowcount, "recording", recording)
 
 
 def journal(db: Connection, call: str, facts: Sequence[Fact]) -> None:
