@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from itertools import product
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from oddzwon.prompts.aloud import aloud, spoken_address, spoken_number
 from oddzwon.prompts.errors import (
     MalformedTextError,
     MissingPlaceholderError,
@@ -17,10 +22,11 @@ from oddzwon.prompts.errors import (
 )
 from oddzwon.prompts.plan import RecordingNotice
 from oddzwon.prompts.rendering import render, retention_words
-from oddzwon.prompts.spoken import Period, aloud, spoken_address, spoken_period, spoken_time
+from oddzwon.prompts.spoken import Period, language_name, spoken_period, spoken_time
 from oddzwon.prompts.texts import (
     MEANING,
     Language,
+    OwnPrompt,
     PromptKey,
     language_of,
     load_short_texts,
@@ -69,11 +75,11 @@ def test_control_characters_are_refused_in_values_and_texts(control: str) -> Non
     with pytest.raises(MalformedTextError, match="control character"):
         render(load_texts(), PromptKey.L1, Language.PL, {"CONTROLLER": f"A{control}B", "URL": "a.example"})
     with pytest.raises(MalformedTextError, match="control character"):
-        load_texts({Language.PL: {PromptKey.CONNECTING: f"A{control}B"}})
+        load_texts([OwnPrompt(PromptKey.CONNECTING, Language.PL, f"A{control}B")])
 
 
 def test_an_own_text_replaces_the_shipped_one_in_its_language_only() -> None:
-    texts = load_texts({Language.PL: {PromptKey.CONNECTING: "Już łączymy."}})
+    texts = load_texts([OwnPrompt(PromptKey.CONNECTING, Language.PL, "Już łączymy.")])
     assert texts.get(PromptKey.CONNECTING, Language.PL).text == "Już łączymy."
     assert texts.get(PromptKey.CONNECTING, Language.CS).text == "Spojujeme."
 
@@ -82,7 +88,7 @@ def test_an_own_text_replaces_the_shipped_one_in_its_language_only() -> None:
     ("text", "error", "part"),
     [
         ("Tu {TIME}.", UnknownPlaceholderError, "TIME"),
-        ("Tu {NAME}.", UnknownPlaceholderError, "CONTROLLER, URL"),
+        ("Tu {NAME}.", UnknownPlaceholderError, r"\{CONTROLLER\}, \{URL\}"),
         ("Tu {controller}.", MalformedTextError, "brace"),
         ("Tu }", MalformedTextError, "brace"),
         ("  ", MalformedTextError, "empty"),
@@ -90,7 +96,7 @@ def test_an_own_text_replaces_the_shipped_one_in_its_language_only() -> None:
 )
 def test_a_broken_own_text_is_refused(text: str, error: type[Exception], part: str) -> None:
     with pytest.raises(error, match=part):
-        load_texts({Language.PL: {PromptKey.L1: text}})
+        load_texts([OwnPrompt(PromptKey.L1, Language.PL, text)])
 
 
 def test_german_has_no_announcement_with_an_opt_out_and_the_error_says_why() -> None:
@@ -157,8 +163,66 @@ def test_months_have_the_languages_plural(language: Language, expected: list[str
     assert expected == [spoken_period(Period(months=number), language) for number in (1, 3, 6)]
 
 
+def plural(language: Language, number: int) -> int:
+    """0, 1 or 2: one, few, many, by the grammars' own rules and not by CLDR's tables."""
+    if number == 1:
+        return 0
+    if language is Language.PL:
+        return 1 if number % 10 in {2, 3, 4} and number % 100 not in {12, 13, 14} else 2
+    return 1 if language is Language.CS and number < 5 else 2
+
+
+FORMS = {
+    Language.PL: ("dzień dni dni", "rok lata lat"),
+    Language.CS: ("den dny dní", "rok roky let"),
+    Language.DE: ("Tag Tage Tage", "Jahr Jahre Jahre"),
+    Language.EN: ("day days days", "year years years"),
+}
+
+
+@given(st.sampled_from(Language), st.integers(1, 36_500))
+def test_any_number_of_days_is_said_in_the_right_form_and_whole_years_as_years(language: Language, days: int) -> None:
+    years, rest = divmod(days, 365)
+    number, forms = (days, FORMS[language][0]) if rest else (years, FORMS[language][1])
+    assert spoken_period(Period(days=days), language) == f"{number} {forms.split()[plural(language, number)]}"
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        (Language.PL, "Nagranie przechowamy 3 lata, do końca roku."),
+        (Language.CS, "Záznam uchováme 3 roky, do konce roku."),
+        (Language.DE, "Speicherdauer: 3 Jahre, bis zum Jahresende."),
+        (Language.EN, "We keep the recording for 3 years, to the end of that year."),
+    ],
+)
+def test_the_texts_grammar_holds_around_a_period_to_the_years_end(language: Language, said: str) -> None:
+    values = {**FULL, "RETENTION": retention_words(Period(years=3, to_year_end=True), language)}
+    assert said in render(load_texts(), PromptKey.REC_CONSENT, language, values).text
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        (Language.PL, ("przechowujemy 1 rok.", "przechowujemy jeden rok.")),
+        (Language.CS, ("uchováme 1 rok.", "uchováme jeden rok.")),
+        (Language.DE, ("Speicherdauer: 1 Jahr.", "Speicherdauer: ein Jahr.")),
+        (Language.EN, ("keep the recording for 1 year.", "keep the recording for one year.")),
+    ],
+)
+def test_a_year_in_days_is_written_and_said_as_one_year(language: Language, said: tuple[str, str]) -> None:
+    values = {**FULL, "RETENTION": retention_words(Period(days=365), language)}
+    text = render(load_texts(), PromptKey.REC_ANNOUNCE, language, values)
+    assert said[0] in text.text
+    assert said[1] in text.spoken
+
+
+def test_languages_have_their_own_names() -> None:
+    assert [language_name(language) for language in Language] == ["Polski", "Čeština", "Deutsch", "English"]
+
+
 @pytest.mark.parametrize("given", [{}, {"days": -1}, {"days": 1, "years": 1}])
-def test_a_period_is_one_positive_number(given: dict[str, int]) -> None:
+def test_a_period_is_one_positive_number(given: dict[str, Any]) -> None:
     with pytest.raises(MalformedTextError, match="for example 30 days"):
         Period(**given)
 
@@ -216,13 +280,58 @@ def test_czech_vocalises_the_preposition_before_the_time(time: str, said: str) -
     [
         ("example.pl/rodo", Language.PL, "example kropka pl ukośnik rodo"),
         ("https://www.example.cz/udaje/", Language.CS, "example tečka cz lomeno udaje"),
-        ("mein-arzt.de", Language.DE, "mein Bindestrich arzt Punkt de"),
-        ("dpo@example.co.uk", Language.EN, "dpo at example dot co dot uk"),
+        ("mein-arzt.de", Language.DE, "mein Bindestrich arzt Punkt d e"),
+        ("dpo@example.co.uk", Language.EN, "dpo at example dot co dot u k"),
     ],
 )
 def test_addresses_are_said_sign_by_sign(address: str, language: Language, said: str) -> None:
     assert spoken_address(address, language) == said
     assert aloud(f"A: {address}. B.", language) == f"A: {said}. B."
+
+
+@pytest.mark.parametrize(
+    ("number", "pl", "cs", "de", "en"),
+    [
+        ("+48 22 123 45 67", "plus czterdzieści osiem, dwadzieścia dwa, sto dwadzieścia trzy, czterdzieści pięć, sześćdziesiąt siedem", "plus čtyřicet osm, dvacet dva, sto dvacet tři, čtyřicet pět, šedesát sedm", "plus vier acht, zwei zwei, eins zwei drei, vier fünf, sechs sieben", "plus four eight, two two, one two three, four five, six seven"),  # noqa: E501 - one row, one number
+        ("(022) 600-11-05", "zero dwa dwa, sześćset, jedenaście, zero pięć", "nula dva dva, šest set, jedenáct, nula pět", "null zwei zwei, sechs null null, eins eins, null fünf", "zero two two, six zero zero, one one, zero five"),  # noqa: E501 - one row, one number
+        ("0800 200 300", "zero osiem zero zero, dwieście, trzysta", "nula osm nula nula, dvě stě, tři sta", "null acht null null, zwei null null, drei null null", "zero eight zero zero, two zero zero, three zero zero"),  # noqa: E501 - one row, one number
+        ("123456789", "sto dwadzieścia trzy, czterysta pięćdziesiąt sześć, siedemset osiemdziesiąt dziewięć", "sto dvacet tři, čtyři sta padesát šest, sedm set osmdesát devět", "eins zwei drei, vier fünf sechs, sieben acht neun", "one two three, four five six, seven eight nine"),  # noqa: E501 - one row, one number
+    ],
+)  # fmt: skip
+def test_a_number_is_said_group_by_group(number: str, pl: str, cs: str, de: str, en: str) -> None:
+    assert [spoken_number(number, language) for language in Language] == [pl, cs, de, en]
+    assert aloud(f"Tel. {number}, A.", Language.PL) == f"Tel. {pl}, A."
+
+
+def test_a_number_without_groups_has_those_of_its_country() -> None:
+    for language in Language:
+        assert spoken_number("+48221234567", language) == spoken_number("+48 22 123 45 67", language)
+    assert (
+        spoken_number("+999123456789", Language.EN)
+        == "plus nine nine nine, one two three, four five six, seven eight nine"
+    )
+
+
+@given(st.sampled_from(Language), st.from_regex(r"\+?[0-9]{7,15}", fullmatch=True))
+def test_no_figure_of_a_number_is_left_to_the_engine(language: Language, number: str) -> None:
+    said = spoken_number(number, language)
+    assert not re.search(r"\d", said)
+    assert aloud(f"A {number}.", language) == f"A {said}."
+
+
+@pytest.mark.parametrize(
+    "text", ["ul. Prosta 12/3, 00-950 Warszawa", "Od 2026-03-02.", "klawisz 8", "30 dni", "1,2345678"]
+)
+def test_what_is_no_telephone_number_stays(text: str) -> None:
+    assert aloud(text, Language.PL) == text
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [("iod+1@firma.eu", "iod plus 1 małpa firma kropka e u"), ("firma.com.pl", "firma kropka com kropka pl")],
+)
+def test_endings_of_addresses_that_would_be_syllables_are_spelt(address: str, said: str) -> None:
+    assert spoken_address(address, Language.PL) == said
 
 
 @pytest.mark.parametrize(

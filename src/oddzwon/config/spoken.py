@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from oddzwon.config.values import Language, LocalText, Section
+from oddzwon.config.values import E164, Language, LocalText, Section
 
 
 class Controller(Section):
@@ -22,7 +22,66 @@ class Controller(Section):
     dpo: LocalText = Field(description="How to reach the data-protection officer.", examples=["iod@przyklad.pl"])
     recipients: LocalText = Field(description="Who receives the data.", examples=["our telephone provider"])
     authority: LocalText = Field(description="The supervisory authority.", examples=["Prezes UODO"])
+    transfers: LocalText = Field(
+        "",
+        description="Transfers to third countries and their safeguards, for the notice page; not set: there are none.",
+        examples=["Our telephone provider is in Switzerland (adequacy decision 2000/518/EC)."],
+    )
     call_retention_days: int = Field(90, ge=1, le=3650, description="How long call data are kept, in days.")
+
+
+PromptName = Literal[
+    "L1",
+    "L2",
+    "SHORT",
+    "MENU_OPTION",
+    "MENU_REPEAT",
+    "REC_OBJECT",
+    "REC_CONSENT",
+    "REC_ANNOUNCE",
+    "REC_CONSENT_AGENT",
+    "RECORDED",
+    "NOT_RECORDED",
+    "OBJECTED",
+    "OBJECTION_UNDONE",
+    "CALLBACK",
+    "WRONG_PERSON",
+    "CONNECTING",
+    "STATIC",
+    "AGENT_WHISPER",
+]
+
+
+class OwnText(Section):
+    """Your own words for one prompt in one language, and the audio that says them if you have it."""
+
+    prompt: PromptName = Field(description="Which prompt.", examples=["REC_CONSENT"])
+    language: Language = Field(description="In which language.", examples=["pl"])
+    text: str = Field(
+        min_length=1,
+        description="What is said, with the placeholders that the shipped text has; needed with audio too.",
+        examples=["Czy możemy nagrać tę rozmowę? Powód: {PURPOSE}. Nagranie przechowamy {RETENTION}. Jeśli tak: 1."],
+    )
+    did: E164 | None = Field(None, description="Only for callers of this number.", examples=["+48221234567"])
+    key: str | None = Field(
+        None,
+        pattern=r"^([1-7]|contract)$",
+        description="Only for this key of the menu, or `contract`, the segment: where each has a prompt of its own.",
+        examples=["1"],
+    )
+    audio: Path | None = Field(
+        None,
+        description="A WAV or FLAC file that says just this text; left out, the speaker says it.",
+        examples=["/etc/oddzwon/audio/rec_consent_pl.flac"],
+    )
+
+    @field_validator("audio")
+    @classmethod
+    def _is_audio(cls, value: Path | None) -> Path | None:
+        if value is not None and value.suffix.lower() not in (".wav", ".flac"):
+            msg = "must be a .wav or .flac file"
+            raise ValueError(msg)
+        return value
 
 
 class Prompts(Section):
@@ -40,3 +99,4 @@ class Prompts(Section):
         description="For speaker = command: program and arguments for each language, with {text_file} and {out}.",
         examples=[{"pl": ["piper", "--model", "/opt/voices/pl.onnx", "--output_file", "{out}"]}],
     )
+    own: tuple[OwnText, ...] = Field((), description="Your own words in place of shipped ones: one block for each.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import OrderedDict
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,19 +18,18 @@ AT_CALL = "at-call"
 
 
 class AtCallSpeech:
-    """A bounded store of spoken texts: the same words are spoken once, also across restarts.
+    """What was spoken during calls: the same words are spoken once, also across restarts.
 
-    At most `limit` audio files stay, the least recently used go first. The description beside each (words,
-    engine, hashes) stays for ever: a receipt that names it can still be read, and speaking it again with the
-    engine named there gives the same audio.
+    Nothing is removed: a receipt may name any of it, and only the time differs, so that there are at most as many as
+    a day has minutes for each text. Every file carries a part of its own hash in its name: an engine that never
+    speaks twice alike cannot overwrite what a receipt names.
     """
 
-    def __init__(self, directory: Path, studio: Studio, *, limit: int = 500, timeout_s: float = 8.0) -> None:
+    def __init__(self, directory: Path, studio: Studio, *, timeout_s: float = 8.0) -> None:
         self._directory = directory
         self._studio = studio
-        self._limit = max(limit, 16)  # a call may be about to play one of the last few
         self._timeout_s = timeout_s
-        self._ready: OrderedDict[str, Edition] | None = None
+        self._ready: dict[str, Edition] | None = None
         self._trusted: set[str] = set()  # stems whose files were hashed, or made, by this process
         self._working: dict[str, asyncio.Task[Edition]] = {}
         self._two_at_once = asyncio.Semaphore(2)
@@ -39,19 +37,17 @@ class AtCallSpeech:
     async def edition(self, text: RenderedText) -> Edition:
         """The audio for this text; raises SpeechError, LibraryError."""
         recipe = await self._studio.recipe(text)
-        stem = f"{text.language}/{AT_CALL}/{text.name}-{text.version}-{recipe[:12]}"
+        words = f"{text.language}/{AT_CALL}/{text.name}-{text.version}-{recipe[:12]}"
         if self._ready is None:
-            self._ready = await asyncio.to_thread(_kept, self._directory)
-        found = self._ready.get(stem)
+            self._ready = {_words(edition): edition for edition in await asyncio.to_thread(kept, self._directory)}
+        found = self._ready.get(words)
         if found is not None and await self._whole(found):
-            self._ready[stem] = found
-            self._ready.move_to_end(stem)
             return found
-        task = self._working.get(stem)
+        task = self._working.get(words)
         if task is None:
-            task = asyncio.create_task(self._make(text, stem, recipe))
-            self._working[stem] = task
-            task.add_done_callback(lambda ended: self._ended(stem, ended))
+            task = asyncio.create_task(self._make(text, words, recipe))
+            self._working[words] = task
+            task.add_done_callback(lambda ended: self._ended(words, ended))
         # shielded: a caller who hangs up does not take it away from another who waits for the same words
         return await asyncio.shield(task)
 
@@ -62,13 +58,13 @@ class AtCallSpeech:
             self._trusted.add(edition.stem)
         return True
 
-    def _ended(self, stem: str, task: asyncio.Task[Edition]) -> None:
-        self._working.pop(stem, None)
+    def _ended(self, words: str, task: asyncio.Task[Edition]) -> None:
+        self._working.pop(words, None)
         if not task.cancelled():
             task.exception()  # taken here in case everybody who waited for it has hung up
 
-    async def _make(self, text: RenderedText, stem: str, recipe: str) -> Edition:
-        engine = await self._studio.engine()
+    async def _make(self, text: RenderedText, words: str, recipe: str) -> Edition:
+        engine = await self._studio.engine(text)
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
@@ -76,25 +72,20 @@ class AtCallSpeech:
                 scratch_folder(self._directory) as scratch,
             ):
                 take = await self._studio.record(text, scratch)
+                stem = f"{words}-{take.narrow_sha256[:8]}"
                 edition = edition_from(text, take, stem=stem, engine=engine, recipe=recipe)
                 await asyncio.to_thread(_keep, self._directory, edition, take)
         except TimeoutError:
             raise EngineFailedError(
-                f"prompt {text.name} in language {text.language.value!r} was not spoken within "
-                f"{self._timeout_s:g} s: is the machine overloaded?"
+                f"{text.where} was not spoken within {self._timeout_s:g} s: is the machine overloaded?"
             ) from None
         except OSError as problem:
             raise LibraryError(
                 f"{self._directory} cannot take the prompt {text.name}: {problem.strerror or problem}"
             ) from problem
-        ready = self._ready if self._ready is not None else OrderedDict[str, Edition]()
-        ready[stem] = edition
-        ready.move_to_end(stem)
-        self._trusted.add(stem)
-        while len(ready) > self._limit:
-            dropped, oldest = ready.popitem(last=False)
-            self._trusted.discard(dropped)
-            await asyncio.to_thread(_drop_audio, self._directory, oldest)
+        if self._ready is not None:
+            self._ready[words] = edition
+        self._trusted.add(edition.stem)
         return edition
 
 
@@ -117,6 +108,9 @@ def edition_from(text: RenderedText, take: Take, *, stem: str, engine: str, reci
         recipe=recipe,
         built_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         current=True,
+        did=text.did,
+        own=bool(text.own),
+        audio_sha256=take.source_sha256,
     )
 
 
@@ -128,22 +122,20 @@ def _keep(directory: Path, edition: Edition, take: Take) -> None:
     write_json(target.with_name(f"{target.name}.json"), asdict(edition))
 
 
-def _kept(directory: Path) -> OrderedDict[str, Edition]:
-    """What earlier runs spoke, the oldest first; the audio is hashed when it is first used."""
-    found = OrderedDict[str, Edition]()
-    audio = [(path.stat().st_mtime, path) for path in directory.glob(f"*/{AT_CALL}/*.wav")]
-    for _, path in sorted(audio):
+def kept(directory: Path) -> list[Edition]:
+    """What earlier runs spoke, the oldest first; what was cut off while it was written is passed over."""
+    found: list[Edition] = []
+    for path in directory.glob(f"*/{AT_CALL}/*.json"):
         try:
-            edition = edition_of(json.loads(path.with_suffix(".json").read_text(encoding="utf-8")))
+            found.append(edition_of(json.loads(path.read_text(encoding="utf-8"))))
         except (OSError, ValueError, TypeError):
-            continue  # cut off while it was written: it will be spoken again
-        found[edition.stem] = edition
-    return found
+            continue  # it will be spoken again
+    return sorted(found, key=lambda edition: edition.built_at)
 
 
-def _drop_audio(directory: Path, edition: Edition) -> None:
-    for path, _ in edition.files(directory):
-        path.unlink(missing_ok=True)
+def _words(edition: Edition) -> str:
+    did = "" if edition.did is None else f"-did{edition.did.removeprefix('+')}"
+    return f"{edition.language}/{AT_CALL}/{edition.key}{did}-{edition.version}-{edition.recipe[:12]}"
 
 
 def make_folder(folder: Path) -> None:

@@ -6,6 +6,7 @@ PromptError
 │   ├── UnknownPromptError         the language has no such prompt (German has no REC_OBJECT, on purpose)
 │   ├── MissingPlaceholderError    a value that the text needs was not given, or is empty
 │   ├── UnknownPlaceholderError    a text or a caller names a placeholder that does not exist
+│   ├── WrongLanguageError         an own text is the shipped text of another language
 │   └── MalformedTextError         a stray brace, a control character, nothing to say
 ├── PlanError                      the plan contradicts itself
 ├── SpeechError                    text could not be made into audio
@@ -46,7 +47,7 @@ class UnknownPromptError(TextError):
     """The language has no text for this prompt."""
 
     def __init__(self, language: str, key: str, advice: str) -> None:
-        super().__init__(f"prompt {key} does not exist in language {language!r}: {advice}")
+        super().__init__(f"prompt {key} does not exist in language {str(language)!r}: {advice}")
         self.language = language
         self.key = key
 
@@ -61,13 +62,22 @@ class MissingPlaceholderError(TextError):
 
 
 class UnknownPlaceholderError(TextError):
-    """A placeholder that does not exist, or that this prompt cannot be given."""
+    """A placeholder that does not exist, or that this prompt cannot be given; `foreign`: a language that has it."""
 
-    def __init__(self, where: str, placeholder: str, allowed: Sequence[str]) -> None:
-        names = ", ".join(sorted(allowed)) or "none"
-        super().__init__(f"{where}: unknown placeholder {{{placeholder}}}: this prompt may use {names}")
+    def __init__(self, where: str, placeholder: str, allowed: Sequence[str], foreign: str | None = None) -> None:
+        names = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "none"
+        hint = f", which this prompt has in language {str(foreign)!r}, but not in this one" if foreign else ""
+        super().__init__(f"{where}: unknown placeholder {{{placeholder}}}{hint}: this prompt may use {names}")
         self.where = where
         self.placeholder = placeholder
+
+
+class WrongLanguageError(TextError):
+    """An own text is what another language ships: the voice would read it as if it were its own."""
+
+    def __init__(self, where: str, language: str) -> None:
+        super().__init__(f"{where} is the shipped text of language {str(language)!r}: translate it, or leave it out")
+        self.where = where
 
 
 class MalformedTextError(TextError):
@@ -101,12 +111,11 @@ class UnusableAudioError(SpeechError):
 class LayerOneTooLongError(PromptError):
     """Layer 1 takes longer than the operator's limit (default 20 s)."""
 
-    def __init__(self, language: str, seconds: float, limit: float, advice: str) -> None:
+    def __init__(self, where: str, seconds: float, limit: float, advice: str) -> None:
         super().__init__(
-            f"prompt L1 in language {language!r} takes {seconds:.1f} s, "
-            f"{seconds - limit:.1f} s above the limit of {limit:.1f} s: {advice}"
+            f"{where} takes {seconds:.1f} s, {seconds - limit:.1f} s above the limit of {limit:.1f} s: {advice}"
         )
-        self.language = language
+        self.where = where
         self.seconds = seconds
         self.limit = limit
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from oddzwon.prompts.at_call import AtCallSpeech
+from oddzwon.prompts.at_call import AtCallSpeech, kept
 from oddzwon.prompts.errors import LibraryError, PromptDamagedError, PromptMissingError
 from oddzwon.prompts.manifest import Edition, read_manifest
 from oddzwon.prompts.rendering import render, shortened
@@ -34,6 +34,7 @@ class Prompt:
     full_ms: int
     frames: int
     text: str
+    did: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Damage:
     language: str
     key: str
     variant: str | None
+    did: str | None
     reason: str
 
 
@@ -59,15 +61,14 @@ class PromptLibrary:
         studio: Studio | None = None,
         *,
         short: bool = False,
-        at_call_limit: int = 500,
     ) -> None:
         self._directory = directory.absolute()
         self._texts = texts
         self._short = load_short_texts() if short else None
-        self._at_call = None if studio is None else AtCallSpeech(self._directory, studio, limit=at_call_limit)
+        self._at_call = None if studio is None else AtCallSpeech(self._directory, studio)
         self._editions: tuple[Edition, ...] = ()
-        self._current: dict[tuple[str, str, str | None], Prompt] = {}
-        self._damaged: dict[tuple[str, str, str | None], Damage] = {}
+        self._current: dict[tuple[str, str, str | None, str | None], Prompt] = {}
+        self._damaged: dict[tuple[str, str, str | None, str | None], Damage] = {}
 
     @classmethod
     def open(
@@ -106,30 +107,55 @@ class PromptLibrary:
         """Every prompt in use."""
         return tuple(self._current.values())
 
-    def editions(self, key: str, language: str, variant: str | None = None) -> tuple[Edition, ...]:
+    def editions(
+        self, key: str, language: str, variant: str | None = None, did: str | None = None
+    ) -> tuple[Edition, ...]:
         """The history of one prompt, oldest first; superseded texts and audio are kept."""
-        slot = (language, key, variant)
+        slot = (language, key, variant, did)
         return tuple(edition for edition in self._editions if edition.slot == slot)
 
-    def lookup(self, key: PromptKey, language: str, variant: str | None = None) -> Prompt:
-        """What to play; raises UnknownLanguageError, PromptMissingError, PromptDamagedError."""
-        slot = (language_of(language), key.value, variant)
-        prompt = self._current.get(slot)
-        if prompt is not None:
-            return prompt
+    def history(self) -> tuple[Edition, ...]:
+        """Every edition of every prompt, those spoken during calls too: what a receipt can name. Reads the folder."""
+        return (*self._editions, *kept(self._directory))
+
+    def edition_of_audio(self, key: PromptKey, sha256: str) -> Edition | None:
+        """The built edition of a prompt whose 8 kHz file has this hash, of whichever language, DID and time."""
+        same = (edition for edition in reversed(self._editions) if (edition.key, edition.sha256) == (key, sha256))
+        return next(same, None)
+
+    def edition_file(self, edition: Edition) -> Path:
+        """The 8 kHz file of an edition, whether or not it is there."""
+        return edition.files(self._directory)[0][0]
+
+    def damage(self, edition: Edition) -> str | None:
+        """What is wrong with the files of an edition, or None: reads and hashes them."""
+        return edition.damage(self._directory)
+
+    def lookup(self, key: PromptKey, language: str, variant: str | None = None, did: str | None = None) -> Prompt:
+        """What to play to a caller of this DID (E.164): its own prompt where there is one, else the language's.
+
+        An own prompt that is damaged is not replaced by the language's: that may name another controller. Raises
+        UnknownLanguageError, PromptMissingError, PromptDamagedError.
+        """
+        code = language_of(language)
         name = f"prompt {key.value}{f', variant {variant!r},' if variant else ''} in language {language!r}"
-        if slot in self._damaged:
-            raise PromptDamagedError(f"{name}: {self._damaged[slot].reason}: run `oddzwon prompts build`")
+        for slot in ((code, key.value, variant, did), (code, key.value, variant, None)):
+            prompt = self._current.get(slot)
+            if prompt is not None:
+                return prompt
+            if slot in self._damaged:
+                raise PromptDamagedError(f"{name}: {self._damaged[slot].reason}: run `oddzwon prompts build`")
         raise PromptMissingError(f"{name} is not in {self._directory}: run `oddzwon prompts build`")
 
-    async def speak(self, key: PromptKey, language: str, values: Mapping[str, str]) -> Prompt:
+    async def speak(self, key: PromptKey, language: str, values: Mapping[str, str], did: str | None = None) -> Prompt:
         """A prompt that holds what only the call knows, such as {TIME}; spoken once, then found again.
 
-        Takes about 0.1 s the first time. Raises TextError, SpeechError, LibraryError (no studio was given).
+        In the DID's own words (E.164) where it has some. Takes some tenths of a second at first. Raises TextError,
+        SpeechError, LibraryError (no studio was given).
         """
         if self._at_call is None:
             raise LibraryError(f"prompt {key.value} is spoken during the call, but no speech engine was given")
-        text = render(self._texts, key, language_of(language), values)
+        text = render(self._texts, key, language_of(language), values, did=did)
         if self._short is not None:
             text = shortened(text, self._short, values)
         return _prompt(await self._at_call.edition(text), self._directory)
@@ -146,4 +172,5 @@ def _prompt(edition: Edition, directory: Path) -> Prompt:
         full_ms=edition.duration_ms,
         frames=edition.frames,
         text=edition.text,
+        did=edition.did,
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from oddzwon.prompts.errors import ManifestError
-from oddzwon.prompts.studio import file_sha256
+from oddzwon.prompts.own_audio import file_sha256
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -27,6 +27,8 @@ class Edition:
 
     `stem` is the path inside the folder without extension, beside it stand .wav (8 kHz) and .wav16 (16 kHz).
     `recipe` decides whether a build has to speak again. `built_at` is UTC, ISO 8601. `current` is what is played.
+    `did` (E.164): only callers of that number hear it. `own`: the words are the operator's; `audio_sha256`: so is the
+    audio, and this is the hash of the file that it was made from.
     """
 
     key: str
@@ -45,11 +47,14 @@ class Edition:
     recipe: str
     built_at: str
     current: bool
+    did: str | None = None
+    own: bool = False
+    audio_sha256: str | None = None
 
     @property
-    def slot(self) -> tuple[str, str, str | None]:
-        """What it is an edition of: language, prompt, variant."""
-        return self.language, self.key, self.variant
+    def slot(self) -> tuple[str, str, str | None, str | None]:
+        """What it is an edition of: language, prompt, variant, DID."""
+        return self.language, self.key, self.variant, self.did
 
     def files(self, folder: Path) -> tuple[tuple[Path, str], tuple[Path, str]]:
         """The two audio files, each with the SHA-256 that it has to have."""

@@ -6,13 +6,11 @@ Bootstrap fills these from the configuration; nothing here reads a file.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 
 from oddzwon.prompts.errors import PlanError
 from oddzwon.prompts.spoken import Period
-from oddzwon.prompts.texts import Language, PromptKey
+from oddzwon.prompts.texts import Language, OwnPrompt, PromptKey
 
 _ANNOUNCEMENTS = (PromptKey.REC_OBJECT, PromptKey.REC_CONSENT, PromptKey.REC_ANNOUNCE)
 
@@ -49,7 +47,8 @@ class RecordingNotice:
     `variant` names it in the library, e.g. `support`: a-z, 0-9 and _ only. `announcement` is REC_OBJECT
     (announced, key 7 stops), REC_CONSENT (key 1 consents) or REC_ANNOUNCE (no opt-out, another channel);
     which one is the regime's matter (legal.md C), so the caller of this package says it. `retention` is a
-    period, or words where it is none ("for the contract's duration and three years").
+    period, or words where it is none ("for the contract's duration and three years"). `menu_key` is the key whose
+    announcement this is: own texts are given for keys.
     """
 
     variant: str
@@ -59,6 +58,7 @@ class RecordingNotice:
     basis: str = ""
     other_channel: str = ""
     agent_consent: bool = False
+    menu_key: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9_]+", self.variant):
@@ -72,23 +72,37 @@ class RecordingNotice:
 
 @dataclass(frozen=True, slots=True)
 class LanguagePlan:
-    """Everything that is spoken in one language."""
+    """Everything that is spoken in one language.
+
+    `language_key` is the key that a caller who hears another language presses for this one; None: there is none.
+    """
 
     language: Language
     operator: OperatorValues
     menu: tuple[MenuChoice, ...]
     recordings: tuple[RecordingNotice, ...] = ()
+    language_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DidPlan:
+    """What is spoken in one language on a DID (E.164) for which there are own texts."""
+
+    did: str
+    language: LanguagePlan
 
 
 @dataclass(frozen=True, slots=True)
 class PromptPlan:
     """Everything that has to exist.
 
-    `layer1_limit_s` in seconds. `short` speaks a text of about a second for each prompt, for quick tests.
-    `own_texts` replaces shipped texts: language -> prompt -> text.
+    `layer1_limit_s` in seconds. `short` speaks a text of about a second for each shipped prompt, for quick tests;
+    own texts stay what they are. `own` replaces shipped texts; each DID that one of them names is in `dids`, once
+    for each language that can be heard there.
     """
 
     languages: tuple[LanguagePlan, ...]
     layer1_limit_s: float = 20.0
     short: bool = False
-    own_texts: Mapping[Language, Mapping[PromptKey, str]] = field(default_factory=lambda: MappingProxyType({}))
+    own: tuple[OwnPrompt, ...] = ()
+    dids: tuple[DidPlan, ...] = ()

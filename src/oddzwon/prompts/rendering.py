@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
-from oddzwon.prompts.errors import PromptError
-from oddzwon.prompts.plan import LanguagePlan, RecordingNotice
-from oddzwon.prompts.spoken import Period, aloud, spoken_period
-from oddzwon.prompts.texts import Language, PromptKey, Template, Texts
+from oddzwon.prompts.aloud import aloud
+from oddzwon.prompts.errors import PlanError, PromptError
+from oddzwon.prompts.plan import LanguagePlan, MenuChoice, RecordingNotice
+from oddzwon.prompts.spoken import Period, language_name, spoken_period
+from oddzwon.prompts.texts import SPOKEN_AT_CALL_TIME, Language, OwnPrompt, PromptKey, Template, Texts
 
 MENU_VARIANT = "menu"
 """The variant of MENU_OPTION under which a language's whole menu is one prompt."""
+
+
+LANGUAGE_VARIANT = "language_{}"
+"""The variant of MENU_OPTION under which a language offers itself, in itself, to callers who hear another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +28,29 @@ class RenderedText:
     """One prompt, ready to be spoken.
 
     `text` is what it says, and what `version` and `text_sha256` are taken from; `spoken` is the same, written
-    for a speech engine (addresses spelt out).
+    for a speech engine (addresses and numbers spelt out). `own` are the operator's texts that went into it.
     """
 
     key: PromptKey
     language: Language
     variant: str | None
     text: str
+    own: tuple[OwnPrompt, ...] = ()
 
     @property
     def spoken(self) -> str:
         """The text as it goes to the engine."""
         return aloud(self.text, self.language)
+
+    @property
+    def did(self) -> str | None:
+        """The DID whose callers alone hear it; None: those of every DID without one of its own."""
+        return next((one.did for one in self.own if one.did), None)
+
+    @property
+    def audio(self) -> Path | None:
+        """The ready-made audio that says it."""
+        return next((one.audio for one in self.own if one.audio), None)
 
     @property
     def text_sha256(self) -> str:
@@ -45,20 +63,45 @@ class RenderedText:
         return self.text_sha256[:12]
 
     @property
+    def slot(self) -> tuple[str, str, str | None, str | None]:
+        """What it is the text of: language, prompt, variant, DID."""
+        return self.language.value, self.key.value, self.variant, self.did
+
+    @property
     def name(self) -> str:
-        """KEY or KEY-variant, as files are named."""
-        return self.key.value if self.variant is None else f"{self.key.value}-{self.variant}"
+        """KEY, KEY-variant or KEY-variant-did48221234567, as files are named."""
+        did = None if self.did is None else f"did{self.did.removeprefix('+')}"
+        return "-".join(part for part in (self.key.value, self.variant, did) if part is not None)
+
+    @property
+    def where(self) -> str:
+        """The words by which an error names it."""
+        of_did = f" for DID {self.did}" if self.did else ""
+        variant = f"-{self.variant}" if self.variant else ""
+        return f"prompt {self.key}{variant} in language {self.language.value!r}{of_did}"
 
 
 def render(
-    texts: Texts, key: PromptKey, language: Language, values: Mapping[str, str], variant: str | None = None
+    texts: Texts,
+    key: PromptKey,
+    language: Language,
+    values: Mapping[str, str],
+    variant: str | None = None,
+    *,
+    menu_key: str | None = None,
+    did: str | None = None,
 ) -> RenderedText:
-    """One prompt with its values.
+    """One prompt with its values, as callers of this DID hear it for this key of the menu.
 
     Raises UnknownPromptError, MissingPlaceholderError, UnknownPlaceholderError, MalformedTextError.
     """
-    filled = _vocalised(texts.get(key, language), values).fill(values, variant)
-    return RenderedText(key, language, variant, _tidy(filled))
+    template = texts.get(key, language, menu_key=menu_key, did=did)
+    return _filled(template, values, variant)
+
+
+def _filled(template: Template, values: Mapping[str, str], variant: str | None = None) -> RenderedText:
+    text = _tidy(_vocalised(template, values).fill(values, variant))
+    return RenderedText(template.key, template.language, variant, text, (template.own,) if template.own else ())
 
 
 def operator_values(plan: LanguagePlan) -> dict[str, str]:
@@ -94,36 +137,43 @@ def retention_words(retention: Period | str, language: Language) -> str:
 
 
 def shortened(rendered: RenderedText, short: Texts, values: Mapping[str, str]) -> RenderedText:
-    """A text of about a second in place of the real one, still different for each prompt and variant."""
+    """A text of about a second in place of a shipped one, still different for each prompt and variant."""
+    if rendered.own:
+        return rendered
     text = render(short, rendered.key, rendered.language, values).text
     if rendered.variant not in {None, MENU_VARIANT}:
         text = f"{text} {rendered.variant}."
     return RenderedText(rendered.key, rendered.language, rendered.variant, text)
 
 
-def render_language(texts: Texts, plan: LanguagePlan) -> tuple[tuple[RenderedText, ...], tuple[PromptError, ...]]:
-    """Every prompt of one language that can be built before a call, and everything that stands in the way."""
+def render_language(
+    texts: Texts, plan: LanguagePlan, did: str | None = None
+) -> tuple[tuple[RenderedText, ...], tuple[PromptError, ...]]:
+    """Every prompt of one language that can be built before a call, and everything that stands in the way.
+
+    What is spoken during a call is rendered too, for trial, so that a missing value shows now and not then; those
+    texts come with the others, and are not for building (SPOKEN_AT_CALL_TIME).
+    """
     values = operator_values(plan)
     done: list[RenderedText] = []
     problems: list[PromptError] = []
 
-    def attempt(key: PromptKey, more: Mapping[str, str], variant: str | None = None) -> None:
+    def attempt(rendering: Callable[[], RenderedText]) -> None:
         try:
-            done.append(render(texts, key, plan.language, {**values, **more}, variant))
+            done.append(rendering())
         except PromptError as problem:
             problems.append(problem)
 
     for key in _PLAIN:
-        attempt(key, {})
+        attempt(partial(render, texts, key, plan.language, {**values, "TIME": "12:00"}, did=did))
     for notice in plan.recordings:
-        attempt(notice.announcement, recording_values(notice, plan.language), notice.variant)
-        if notice.agent_consent:
-            attempt(PromptKey.REC_CONSENT_AGENT, recording_values(notice, plan.language), notice.variant)
-    for composed in (_layer2, _menu) if plan.menu else (_layer2,):
-        try:
-            done.append(composed(texts, plan))
-        except PromptError as problem:
-            problems.append(problem)
+        for key in (notice.announcement, *((PromptKey.REC_CONSENT_AGENT,) if notice.agent_consent else ())):
+            attempt(partial(_announcement, texts, key, plan, notice, did))
+    attempt(partial(_layer2, texts, plan, did))
+    if plan.menu:
+        attempt(partial(_menu, texts, plan, did))
+    if plan.language_key is not None:
+        attempt(partial(_language_option, texts, plan, did))
     return tuple(done), tuple(problems)
 
 
@@ -138,31 +188,67 @@ _PLAIN = (
     PromptKey.WRONG_PERSON,
     PromptKey.CONNECTING,
     PromptKey.STATIC,
+    *sorted(SPOKEN_AT_CALL_TIME),
 )
 
 
-def _menu(texts: Texts, plan: LanguagePlan) -> RenderedText:
-    options = [
-        render(texts, PromptKey.MENU_OPTION, plan.language, {"LABEL": choice.label, "KEY": choice.key}).text
-        for choice in plan.menu
-    ]
-    repeat = render(texts, PromptKey.MENU_REPEAT, plan.language, {}).text
-    return RenderedText(PromptKey.MENU_OPTION, plan.language, MENU_VARIANT, " ".join([*options, repeat]))
+def _announcement(
+    texts: Texts, key: PromptKey, plan: LanguagePlan, notice: RecordingNotice, did: str | None
+) -> RenderedText:
+    values = {**operator_values(plan), **recording_values(notice, plan.language)}
+    return render(texts, key, plan.language, values, notice.variant, menu_key=notice.menu_key or None, did=did)
 
 
-def _layer2(texts: Texts, plan: LanguagePlan) -> RenderedText:
+def _menu(texts: Texts, plan: LanguagePlan, did: str | None) -> RenderedText:
+    """The whole menu as one prompt: an own text without {LABEL} and {KEY}, else an option for each key."""
+    whole = texts.get(PromptKey.MENU_OPTION, plan.language, did=did)
+    if _is_whole_menu(whole):
+        return _filled(whole, operator_values(plan), MENU_VARIANT)
+    parts = [_option(texts, plan.language, choice, did) for choice in plan.menu]
+    parts.append(render(texts, PromptKey.MENU_REPEAT, plan.language, {}, did=did))
+    own = tuple(dict.fromkeys(one for part in parts for one in part.own))
+    for one in own:
+        if one.audio is not None:
+            raise PlanError(
+                f"{one.where}: the menu is one prompt, and this is a part of it: give the audio to MENU_OPTION "
+                "without key, {LABEL} and {KEY}, with the whole menu as its text"
+            )
+    return RenderedText(PromptKey.MENU_OPTION, plan.language, MENU_VARIANT, " ".join(part.text for part in parts), own)
+
+
+def _is_whole_menu(template: Template) -> bool:
+    own = template.own
+    return own is not None and own.menu_key is None and not template.placeholders & {"LABEL", "KEY"}
+
+
+def _option(
+    texts: Texts, language: Language, choice: MenuChoice, did: str | None, variant: str | None = None
+) -> RenderedText:
+    template = texts.get(PromptKey.MENU_OPTION, language, menu_key=choice.key, did=did)
+    if _is_whole_menu(template):
+        template = texts.shipped[language, PromptKey.MENU_OPTION]
+    return _filled(template, {"LABEL": choice.label, "KEY": choice.key}, variant)
+
+
+def _language_option(texts: Texts, plan: LanguagePlan, did: str | None) -> RenderedText:
+    choice = MenuChoice(plan.language_key or "", language_name(plan.language))
+    return _option(texts, plan.language, choice, did, LANGUAGE_VARIANT.format(plan.language.value))
+
+
+def _layer2(texts: Texts, plan: LanguagePlan, did: str | None) -> RenderedText:
     """Layer 2, its sentence about recordings once for each regime, and left out where nothing is recorded."""
-    template = texts.get(PromptKey.L2, plan.language)
+    template = texts.get(PromptKey.L2, plan.language, did=did)
     values = operator_values(plan)
     rows = _distinct([recording_values(notice, plan.language) for notice in plan.recordings])
     said: list[str] = []
     for sentence in re.split(r"(?<=[.!?]) ", template.text):
-        part = Template(plan.language, PromptKey.L2, sentence)
+        part = replace(template, text=sentence)
         if part.placeholders & {"PURPOSE", "BASIS", "RETENTION"}:
             said.extend(_tidy(part.fill({**values, **row})) for row in rows)
         else:
             said.append(_tidy(part.fill(values)))
-    return RenderedText(PromptKey.L2, plan.language, None, " ".join(said))
+    own = (template.own,) if template.own else ()
+    return RenderedText(PromptKey.L2, plan.language, None, " ".join(said), own)
 
 
 def _distinct(rows: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
@@ -184,4 +270,4 @@ def _vocalised(template: Template, values: Mapping[str, str]) -> Template:
     """Czech says "ve dvě", "ve čtrnáct", but "v pět": the text has "v {TIME}", the value decides."""
     if template.language is not Language.CS or not _CZECH_VE.match(values.get("TIME", "")):
         return template
-    return Template(template.language, template.key, re.sub(r"\bv \{TIME\}", "ve {TIME}", template.text))
+    return replace(template, text=re.sub(r"\bv \{TIME\}", "ve {TIME}", template.text))

@@ -1,4 +1,4 @@
-"""Periods, times and addresses as a person would say them."""
+"""Periods, times and the names of languages as a person would say them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from babel.core import Locale
 from babel.units import format_unit
 
 from oddzwon.prompts.errors import MalformedTextError
@@ -14,11 +15,15 @@ from oddzwon.prompts.texts import Language
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A whole number of days, of months or of years, at least 1 of exactly one of them."""
+    """A whole number of days, of months or of years, at least 1 of exactly one of them.
+
+    `to_year_end`: and from there on to the end of the calendar year.
+    """
 
     days: int = 0
     months: int = 0
     years: int = 0
+    to_year_end: bool = False
 
     def __post_init__(self) -> None:
         given = [number for number in (self.days, self.months, self.years) if number]
@@ -29,18 +34,35 @@ class Period:
 
 
 def spoken_period(period: Period, language: Language) -> str:
-    """The period with the language's plural: 1 dzień, 2 dni, 5 dni; 1 den, 2 dny, 5 dní (CLDR by Babel)."""
+    """The period with the language's plural: 1 dzień, 2 dni, 5 dni; 1 den, 2 dny, 5 dní (CLDR by Babel).
+
+    Days that make whole years are said as years: 1095 days are 3 years to everybody who hears it, and with leap days
+    not longer than that.
+    """
+    years = period.years or (period.days // 365 if period.days % 365 == 0 else 0)
     unit, number = next(
-        (unit, number)
-        for unit, number in (("day", period.days), ("month", period.months), ("year", period.years))
-        if number
+        (unit, number) for unit, number in (("year", years), ("month", period.months), ("day", period.days)) if number
     )
     words = format_unit(number, f"duration-{unit}", "long", locale=_LOCALE[language])
-    # CLDR has the equally good "dnů"; "dní" is what people say
-    return words.replace("dnů", "dní") if language is Language.CS else words
+    words = re.sub(r"(?<=\d)\D(?=\d)", "", words)  # "1 001" would be said as two numbers
+    if language is Language.CS:
+        words = words.replace("dnů", "dní")  # CLDR has the equally good "dnů"; "dní" is what people say
+    return f"{words}, {_TO_YEAR_END[language]}" if period.to_year_end else words
 
 
 _LOCALE = {Language.PL: "pl", Language.CS: "cs", Language.DE: "de", Language.EN: "en_GB"}
+_TO_YEAR_END = {
+    Language.PL: "do końca roku",
+    Language.CS: "do konce roku",
+    Language.DE: "bis zum Jahresende",
+    Language.EN: "to the end of that year",
+}
+
+
+def language_name(language: Language) -> str:
+    """The language's name in itself, as a list shows it: Polski, Čeština, Deutsch, English (CLDR by Babel)."""
+    name = Locale.parse(language.value).get_display_name(language.value) or language.value
+    return name[0].upper() + name[1:]
 
 
 def spoken_time(at: datetime, language: Language) -> str:
@@ -142,56 +164,3 @@ def _clock_en(hour: int, minute: int) -> str:
 
 
 _CLOCK = {Language.PL: _clock_pl, Language.CS: _clock_cs, Language.DE: _clock_de, Language.EN: _clock_en}
-
-# --- what an engine would read wrongly ----------------------------------------------------------------------
-
-_SIGNS = {
-    Language.PL: {
-        ".": "kropka",
-        "/": "ukośnik",
-        "-": "myślnik",
-        "_": "podkreślnik",
-        "@": "małpa",
-        ":": "dwukropek",
-    },
-    Language.CS: {
-        ".": "tečka",
-        "/": "lomeno",
-        "-": "pomlčka",
-        "_": "podtržítko",
-        "@": "zavináč",
-        ":": "dvojtečka",
-    },
-    Language.DE: {
-        ".": "Punkt",
-        "/": "Schrägstrich",
-        "-": "Bindestrich",
-        "_": "Unterstrich",
-        "@": "ät",
-        ":": "Doppelpunkt",
-    },
-    Language.EN: {".": "dot", "/": "slash", "-": "dash", "_": "underscore", "@": "at", ":": "colon"},
-}
-_ONE = {
-    Language.PL: (r"\b1 (?=dzień\b|miesiąc\b|rok\b)", "jeden "),
-    Language.CS: (r"\b1 (?=den\b|měsíc\b|rok\b)", "jeden "),
-    Language.DE: (r"\b1 (?=Tag\b|Monat\b|Jahr\b)", "ein "),
-    Language.EN: (r"\b1 (?=day\b|month\b|year\b)", "one "),
-}
-# a host name of at least two labels with an optional path, or a mail address; the sentence's own full stop stays out
-_ADDRESS = re.compile(
-    r"(?:https?://)?(?:[\w.+-]+@)?(?:[^\W_](?:[\w-]*[^\W_])?\.)+[a-z]{2,}\b(?::\d+)?(?:/(?:[\w./-]*[\w/])?)?"
-)
-
-
-def spoken_address(address: str, language: Language) -> str:
-    """A web or mail address, said sign by sign: example.pl/rodo is "example kropka pl ukośnik rodo"."""
-    bare = re.sub(r"^https?://(www\.)?", "", address).rstrip("/")
-    return " ".join(_SIGNS[language].get(part, part) for part in re.split(r"([./@:_-])", bare) if part)
-
-
-def aloud(text: str, language: Language) -> str:
-    """The text as it goes to a speech engine: addresses spelt out, "1" before a unit in the right gender."""
-    pattern, word = _ONE[language]
-    spelt = _ADDRESS.sub(lambda match: spoken_address(match[0], language), text)
-    return re.sub(pattern, word, spelt)

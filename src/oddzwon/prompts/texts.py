@@ -1,13 +1,14 @@
-"""The texts of every prompt in every language, and their placeholders (shipped in texts.json)."""
+"""The texts of every prompt in every language, and their placeholders: shipped in texts.json, or the operator's own."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import resources
+from pathlib import Path
 from types import MappingProxyType
 
 from oddzwon.prompts.errors import (
@@ -16,6 +17,7 @@ from oddzwon.prompts.errors import (
     UnknownLanguageError,
     UnknownPlaceholderError,
     UnknownPromptError,
+    WrongLanguageError,
 )
 
 
@@ -53,6 +55,17 @@ class PromptKey(StrEnum):
 
 SPOKEN_AT_CALL_TIME = frozenset({PromptKey.CALLBACK, PromptKey.AGENT_WHISPER})
 """Prompts that hold {TIME}, which is known only when the call is."""
+
+SAID_FOR_A_KEY = frozenset(
+    {
+        PromptKey.MENU_OPTION,
+        PromptKey.REC_OBJECT,
+        PromptKey.REC_CONSENT,
+        PromptKey.REC_ANNOUNCE,
+        PromptKey.REC_CONSENT_AGENT,
+    }
+)
+"""Prompts of which each key of the menu has its own."""
 
 MEANING: Mapping[str, str] = MappingProxyType(
     {
@@ -92,17 +105,40 @@ def placeholders(text: str) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
-    """One prompt's text in one language, with its placeholders still open."""
+class OwnPrompt:
+    """The operator's own words, and perhaps own audio, for one prompt in one language.
 
-    language: Language
+    `menu_key` narrows it to one key of the menu, `did` (E.164) to the calls of one number. `audio` is a ready-made
+    WAV or FLAC file that says `text`: the text is what a receipt's version and hash stand for.
+    """
+
     key: PromptKey
+    language: Language
     text: str
+    menu_key: str | None = None
+    did: str | None = None
+    audio: Path | None = None
 
     @property
     def where(self) -> str:
         """The words by which an error names this text."""
-        return f"prompt {self.key} in language {self.language.value!r}"
+        narrowed = (f", key {self.menu_key}" if self.menu_key else "") + (f", DID {self.did}" if self.did else "")
+        return f"own text ([[prompts.own]]) for prompt {self.key} in language {self.language.value!r}{narrowed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One prompt's text in one language, with its placeholders still open; `own` is where an own text came from."""
+
+    language: Language
+    key: PromptKey
+    text: str
+    own: OwnPrompt | None = None
+
+    @property
+    def where(self) -> str:
+        """The words by which an error names this text."""
+        return self.own.where if self.own else f"prompt {self.key} in language {self.language.value!r}"
 
     @property
     def placeholders(self) -> frozenset[str]:
@@ -133,38 +169,53 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """All templates, the operator's own in place of the shipped ones."""
+    """All templates, the operator's own in place of the shipped ones.
 
-    templates: Mapping[tuple[Language, PromptKey], Template]
+    `own` by language, prompt, key of the menu (None: every key) and DID (None: every DID).
+    """
+
+    shipped: Mapping[tuple[Language, PromptKey], Template]
+    own: Mapping[tuple[Language, PromptKey, str | None, str | None], Template] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
 
     def __iter__(self) -> Iterator[Template]:
-        return iter(self.templates.values())
+        return iter(self.shipped.values())
 
-    def get(self, key: PromptKey, language: Language) -> Template:
-        """The template; raises UnknownPromptError where the language has none."""
-        template = self.templates.get((language, key))
+    def get(
+        self, key: PromptKey, language: Language, *, menu_key: str | None = None, did: str | None = None
+    ) -> Template:
+        """The template for a call of this DID and this key of the menu: what was given for the DID comes first.
+
+        Raises UnknownPromptError where the language has none.
+        """
+        for slot in ((menu_key, did), (None, did), (menu_key, None), (None, None)):
+            template = self.own.get((language, key, *slot))
+            if template is not None:
+                return template
+        template = self.shipped.get((language, key))
         if template is None:
             raise UnknownPromptError(language, key, _why_absent(key, language))
         return template
 
 
-def load_texts(own: Mapping[Language, Mapping[PromptKey, str]] | None = None) -> Texts:
+def load_texts(own: Sequence[OwnPrompt] = ()) -> Texts:
     """The shipped texts, replaced by the operator's `own` where given.
 
-    Raises MalformedTextError, UnknownPromptError, and UnknownPlaceholderError if an own text uses a
-    placeholder that the shipped text of the same prompt does not have.
+    Raises MalformedTextError, UnknownPromptError; UnknownPlaceholderError if an own text uses a placeholder that the
+    shipped text of the same prompt and language does not have; WrongLanguageError if it is another language's text.
     """
-    shipped = _read("texts.json")
-    templates = {}
-    for (language, key), text in shipped.items():
-        templates[language, key] = _checked(Template(language, key, text), placeholders(text))
-    for language, texts in (own or {}).items():
-        for key, text in texts.items():
-            if (language, key) not in shipped:
-                raise UnknownPromptError(language, key, _why_absent(key, language))
-            allowed = placeholders(shipped[language, key])
-            templates[language, key] = _checked(Template(language, key, text), allowed)
-    return Texts(MappingProxyType(templates))
+    words = _read("texts.json")
+    shipped = {slot: _checked(Template(*slot, text), placeholders(text)) for slot, text in words.items()}
+    replaced: dict[tuple[Language, PromptKey, str | None, str | None], Template] = {}
+    for one in own:
+        slot = (one.language, one.key, one.menu_key, one.did)
+        if slot in replaced:
+            raise MalformedTextError(f"{one.where} stands twice: leave one of the two")
+        if (one.language, one.key) not in shipped:
+            raise UnknownPromptError(one.language, one.key, _why_absent(one.key, one.language))
+        replaced[slot] = _own_checked(one, words)
+    return Texts(MappingProxyType(shipped), MappingProxyType(replaced))
 
 
 def load_short_texts() -> Texts:
@@ -182,6 +233,29 @@ def _read(name: str) -> dict[tuple[Language, PromptKey], str]:
     return {
         (Language(language), PromptKey(key)): text for language, texts in raw.items() for key, text in texts.items()
     }
+
+
+def _own_checked(one: OwnPrompt, shipped: Mapping[tuple[Language, PromptKey], str]) -> Template:
+    allowed = placeholders(shipped[one.language, one.key])
+    for (language, key), theirs in shipped.items():
+        if language is one.language:
+            continue
+        if _bare(one.text) == _bare(theirs):
+            raise WrongLanguageError(one.where, language)
+        foreign = (placeholders(one.text) & placeholders(theirs)) - allowed if key is one.key else frozenset()
+        if foreign:
+            raise UnknownPlaceholderError(one.where, min(foreign), sorted(allowed), language)
+    template = _checked(Template(one.language, one.key, one.text, one), allowed)
+    if one.audio is not None and "TIME" in template.placeholders:
+        raise MalformedTextError(
+            f"{one.where}: audio cannot say {{TIME}}, which only the call knows: leave {{TIME}} out, or the audio"
+        )
+    return template
+
+
+def _bare(text: str) -> str:
+    """The words alone: the same text with other placeholders, spaces or signs is the same text."""
+    return re.sub(r"\W+", " ", _PLACEHOLDER.sub(" ", text)).strip().casefold()
 
 
 def _checked(template: Template, allowed: frozenset[str]) -> Template:
