@@ -60,7 +60,7 @@ def _section(model: type[BaseModel], prefix: str) -> Iterator[str]:
         off = not info.is_required() and f"{prefix}{name}" not in _SET_BY_DEFAULT
         yield f"{'# ' if off else ''}{name} = {value}"
     for name, info, section in inner:
-        optional = info.default is None
+        optional = info.default is None or info.default == ()
         mark = "# " if optional else ""
         yield ""
         if info.description:

@@ -26,7 +26,7 @@ from oddzwon.prompts.library import PromptLibrary
 from tests.asterisk.demo_events import Teller
 from tests.asterisk.demo_log import LogWatch
 from tests.asterisk.demo_phones import PhoneError
-from tests.asterisk.demo_proof import SETTLED, Finding, findings, ties
+from tests.asterisk.demo_proof import SETTLED, Finding, by_ear, calls_of, findings, sealed, ties
 from tests.asterisk.demo_report import proof, report
 from tests.asterisk.demo_script import TONGUES, Cast, Play, Tongue
 from tests.asterisk.demo_timeline import LEGEND, Timeline
@@ -143,12 +143,13 @@ async def perform(console: Console, lab: DemoLab, tongue: Tongue) -> list[Findin
         observer = Observer(lab.asterisk)
         await asyncio.to_thread(observer.watch)
         stack.callback(observer.close)
-        log = await LogWatch.open(lab.state / "oddzwon.db", time.time_ns() // 1_000_000)
-        stack.push_async_callback(log.close)
         folder = lab.state / "demo"
         shutil.rmtree(folder, ignore_errors=True)
         cast = Cast(lab, tongue, folder)
         stack.push_async_callback(cast.close)
+        ears = cast.ears()
+        log = await LogWatch.open(lab.state / "oddzwon.db", time.time_ns() // 1_000_000, ears)
+        stack.push_async_callback(log.close)
         timeline = Timeline(console)
         telling = Telling(timeline, Teller(await _texts(lab.state / "prompts")), observer, log)
         stack.callback(timeline.show, all_of_it=True)
@@ -169,7 +170,9 @@ async def perform(console: Console, lab: DemoLab, tongue: Tongue) -> list[Findin
         rows = ties(lab, told)
         found = findings(rows, told, cast.customer.invites_received(), observer)
         if len(rows) == 1 and rows[0]["callback_call"]:
-            await report(console, lab, rows[0], found)
+            calls = await calls_of(lab, rows[0], ears)
+            found += [by_ear(calls), sealed(lab, calls)]
+            report(console, lab, rows[0], calls, found)
         else:
             proof(console, found)
         return found

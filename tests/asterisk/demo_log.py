@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,24 @@ from typing import Any
 from oddzwon.domain.events import Instant
 from oddzwon.domain.number import mask
 from oddzwon.log.reader import Reader
+from tests.asterisk.demo_ears import DemoEars
 from tests.asterisk.demo_timeline import Line, Who
+from tests.asterisk.heard import LEAST_MS
 
 Row = dict[str, Any]
+ON_THE_WAY_MS = 300
+"""A prompt's last packets may come a moment after its receipt; well below the timeline's patience."""
 
 _CALLS = """
 SELECT c.id, c.started_at AS at, c.direction, c.resumes, p.number FROM call AS c
 LEFT JOIN party AS p ON p.id = c.party WHERE c.started_at >= ?
 """
+_RECEIPTS = "SELECT r.*, c.direction FROM notice_receipt AS r JOIN call AS c ON c.id = r.call WHERE r.at >= ?"
 _RECORDINGS = """
 SELECT r.id, r.started_at AS at, r.regime, n.prompt FROM recording AS r
 JOIN notice_receipt AS n ON n.id = r.announcement WHERE r.started_at >= ?
 """
+_STATES = {"recording": "begins"}
 _DECISIONS = """
 SELECT d.id, d.at, d.allowed, k.direction, count(*) AS conditions, sum(c.passed IS 1) AS passed,
        group_concat(CASE WHEN c.passed IS 1 THEN NULL ELSE c.code END, ', ') AS refusals
@@ -46,9 +53,9 @@ _QUERIES: tuple[tuple[str, Callable[[Row], str]], ...] = (
         ),
     ),
     (
-        "SELECT r.* FROM notice_receipt AS r WHERE r.at >= ?",
+        _RECEIPTS,
         lambda row: (
-            f"receipt: {row['prompt']} {row['version']} heard {row['played_ms'] / 1000:.1f}"
+            f"receipt: {row['prompt']} {row['version']} played {row['played_ms'] / 1000:.1f}"
             f" of {row['full_ms'] / 1000:.1f} s" + (f", key {row['key']}" if row["key"] else "")
             + (", complete" if row["complete"] else ", not complete")
         ),
@@ -56,6 +63,10 @@ _QUERIES: tuple[tuple[str, Callable[[Row], str]], ...] = (
     (
         _RECORDINGS,
         lambda row: f"recording armed, regime {row['regime']}, announced by {row['prompt']}",
+    ),
+    (
+        "SELECT e.* FROM recording_event AS e WHERE e.state <> 'armed' AND e.at >= ?",
+        lambda row: f"recording {_STATES.get(row['state'], row['state'])}" + (f": {row['why']}" if row["why"] else ""),
     ),
     (
         _ENDINGS,
@@ -84,17 +95,18 @@ _QUERIES: tuple[tuple[str, Callable[[Row], str]], ...] = (
 
 
 class LogWatch:
-    """The rows that were written since ``since``, each told once."""
+    """The rows that were written since ``since``, each told once; ``ears`` tell whether a receipt was heard."""
 
-    def __init__(self, reader: Reader, since: Instant) -> None:
+    def __init__(self, reader: Reader, since: Instant, ears: DemoEars) -> None:
         self._reader = reader
         self._since = since
+        self._ears = ears
         self._told: set[tuple[object, ...]] = set()
 
     @classmethod
-    async def open(cls, path: Path, since: Instant) -> LogWatch:
+    async def open(cls, path: Path, since: Instant, ears: DemoEars) -> LogWatch:
         """Open the file read-only; raises LogError."""
-        return cls(await Reader.open(path, busy_timeout_ms=2_000), since)
+        return cls(await Reader.open(path, busy_timeout_ms=2_000), since, ears)
 
     async def close(self) -> None:
         """Close the file."""
@@ -110,10 +122,18 @@ class LogWatch:
             names = [column[0] for column in cursor.description]
             for values in cursor:
                 row = dict(zip(names, values, strict=True))
-                key = (n, row.get("id") or (row["callback"], row["seq"]))
+                key = (n, row.get("id") or (row.get("callback") or row["recording"], row["seq"]))
+                if query is _RECEIPTS and time.time() * 1000 - row["at"] < ON_THE_WAY_MS:
+                    continue  # until the next look
                 if key not in self._told:
                     self._told.add(key)
-                    yield Line(row["at"] / 1000, Who.LOG, words(row))
+                    heard = self._heard(row) if query is _RECEIPTS else ""
+                    yield Line(row["at"] / 1000, Who.LOG, words(row) + heard)
+
+    def _heard(self, receipt: Row) -> str:
+        if receipt["played_ms"] < LEAST_MS:
+            return ""
+        return "; heard: yes" if self._ears.heard(receipt["direction"], receipt) else "; heard: NO"
 
 
 def _fault(technical: int | None) -> str:

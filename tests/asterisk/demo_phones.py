@@ -1,6 +1,7 @@
 """The demo's phones: sipp processes, told over sipp's third-party line (``-3pcc``, TCP) what to press and when.
 
-So a key is pressed because something was heard, never because a time has passed.
+So a key is pressed because something was heard, never because a time has passed. sipp hears nothing itself: Asterisk
+sends the other side's audio to a port of ours beside it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from tests.asterisk.rtp import Audio, Packet
 
 SCENARIOS = Path(__file__).parent / "sipp"
 END = b"\x1b"
@@ -58,6 +61,7 @@ class Phone:
         self._twin: asyncio.StreamWriter | None = None
         self._line: asyncio.Server | None = None
         self._call: bytes | None = None
+        self._ear: Audio | None = None
         self._said: set[str] = set()
         self._news = asyncio.Condition()
 
@@ -67,6 +71,10 @@ class Phone:
         assert self._process is not None, "not started"
         return self._process.pid
 
+    def heard(self) -> list[Packet]:
+        """What was sent to it so far, the last five minutes."""
+        return list(self._ear.heard.kept) if self._ear is not None else []
+
     async def start(self, language: str, text: str) -> None:
         """Speak ``text`` without end, as soon as a call is up; raises PhoneError."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +82,10 @@ class Phone:
         self._line = await asyncio.start_server(self._listen, self._place.address, 0)
         line = "{}:{}".format(*self._line.sockets[0].getsockname()[:2])
         keys = [part for key, value in self._keys.items() for part in ("-key", key, value)]
-        steered = ["-3pcc", line] if self._scenario.startswith("demo_") else []
+        steered: list[str] = []
+        if self._scenario.startswith("demo_"):
+            self._ear = await Audio.open(self._place.address, 20)
+            steered = ["-3pcc", line, "-key", "ear", str(self._ear.port)]
         with (self.folder / "sipp.out").open("wb") as words:
             self._process = await asyncio.create_subprocess_exec(
                 "sipp", f"{self._place.asterisk}:5060", "-sf", str(SCENARIOS / f"{self._scenario}.xml"),
@@ -129,6 +140,8 @@ class Phone:
             self._twin.close()
         if self._line is not None:
             self._line.close()
+        if self._ear is not None:
+            await self._ear.close()
 
     def invites_received(self) -> list[tuple[str, int]]:
         """Every INVITE that sipp's own log of messages shows as received: Call-ID and CSeq, retransmissions too."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tests.asterisk.demo_ears import DemoEars
 from tests.asterisk.demo_script import Met, Told
+from tests.asterisk.ears import Passage
+from tests.asterisk.heard import differences
 from tests.asterisk.lab import Lab
 from tests.asterisk.observer import Observer, named
 
@@ -35,7 +40,7 @@ SELECT t.callback FROM ({TIE}) AS t
 WHERE t.state IN ('completed', 'unanswered', 'lapsed', 'cancelled', 'objected', 'wrong_person', 'lost', 'failed')
   AND (t.callback_call IS NULL OR t.callback_ended IS NOT NULL)
   AND NOT EXISTS (SELECT 1 FROM recording AS r WHERE r.call IN (t.call, t.callback_call)
-                  AND r.state IN ('armed', 'recording', 'paused'))
+                  AND (r.state IN ('armed', 'recording', 'paused') OR (r.state = 'finished' AND r.sealed = 0)))
 """
 """Has a row once the callback is final and nothing more is to be written."""
 DIAL_GATE = "SELECT code, passed, evidence FROM attempt_condition WHERE attempt = ? ORDER BY seq"
@@ -51,6 +56,46 @@ class Finding:
 
 
 Tie = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The dropped call and the callback as the command line shows them, each with what was heard in it."""
+
+    dropped: dict[str, Any]
+    called_back: dict[str, Any]
+    heard_first: list[Passage]
+    heard_second: list[Passage]
+
+    def both(self) -> Iterator[tuple[str, dict[str, Any], list[Passage]]]:
+        """Each with its name."""
+        yield "dropped call", self.dropped, self.heard_first
+        yield "callback", self.called_back, self.heard_second
+
+
+async def calls_of(lab: Lab, row: Tie, ears: DemoEars) -> Calls:
+    """Both calls of the tie; raises LabError."""
+    dropped, called_back = await lab.call(row["call"]), await lab.call(row["callback_call"])
+    heard = [await asyncio.to_thread(ears.all_heard, one["direction"]) for one in (dropped, called_back)]
+    return Calls(dropped, called_back, heard[0], heard[1])
+
+
+def by_ear(calls: Calls) -> Finding:
+    """Every receipt was heard as it says, and nothing else was."""
+    wrong = [words for _, call, heard in calls.both() for words in differences(call["notices"], heard)]
+    count = sum(len(heard) for *_, heard in calls.both())
+    shown = f"{count} prompts recognised in the RTP of both calls"
+    return Finding("ears: what the receipts say is what was heard", not wrong, "; ".join(wrong) or shown)
+
+
+def sealed(lab: Lab, calls: Calls) -> Finding:
+    """Both talks were recorded, sealed, and are nowhere in the clear."""
+    rows = [one for _, call, _ in calls.both() for one in call["recordings"]]
+    names = sorted(file.name for file in lab.recordings.iterdir() if file.is_file())
+    plain = [name for name in names if name.endswith((".raw", ".wav"))]
+    holds = len(rows) >= 2 and all(one["state"] == "sealed" and one["file"] in names for one in rows) and not plain
+    shown = f"{len(rows)} recordings, {', '.join(one['state'] for one in rows) or 'none'}; plain files: {len(plain)}"
+    return Finding("recordings: of both talks, sealed, none in the clear", holds, shown)
 
 
 def ties(lab: Lab, told: Told) -> list[Tie]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import wave
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -11,22 +9,23 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from tests.asterisk.demo_proof import DIAL_GATE, Finding, Tie
+from tests.asterisk.demo_proof import DIAL_GATE, Calls, Finding, Tie
+from tests.asterisk.ears import Passage
+from tests.asterisk.heard import agrees, beside
 from tests.asterisk.lab import Lab
 
 Json = dict[str, Any]
 
 
-async def report(console: Console, lab: Lab, row: Tie, findings: list[Finding]) -> None:
+def report(console: Console, lab: Lab, row: Tie, calls: Calls, findings: list[Finding]) -> None:
     """Print all of it; ``row`` is the tie."""
-    dropped, called_back = await lab.call(row["call"]), await lab.call(row["callback_call"])
+    dropped = calls.dropped
     gate = [dict(one) for one in lab.read(DIAL_GATE, row["attempt"])]
-    both = [("dropped call", dropped), ("callback", called_back)]
     _titled(console, "The decision, with every condition of the law", _conditions(dropped["decision"]["conditions"]))
     _titled(console, "The dial gate: asked again just before the INVITE", _conditions(gate))
     _titled(console, "The tie, by the log's foreign keys", _tie(row, dropped))
-    _titled(console, "What was said, by receipt", _receipts(both))
-    _titled(console, "What was recorded, only after it was announced", _recordings(lab, both))
+    _titled(console, "What was said, by receipt, and what of it came out of the telephone", _receipts(calls))
+    _titled(console, "What was recorded, only after it was announced, and sealed", _recordings(calls))
     proof(console, findings)
 
 
@@ -66,32 +65,28 @@ def _tie(row: Tie, dropped: Json) -> Tree:
     return tree
 
 
-def _receipts(calls: list[tuple[str, Json]]) -> Table:
-    table = _table("in the", "prompt", "version", "sha256", "heard", "key", "complete")
-    for which, call in calls:
-        for one in call["notices"]:
-            heard = f"{one['played_ms'] / 1000:.1f} of {one['full_ms'] / 1000:.1f} s"
+def _receipts(calls: Calls) -> Table:
+    table = _table("in the", "prompt", "version", "sha256", "played", "key", "complete", "heard", "")
+    for which, call, heard in calls.both():
+        for one, passage in beside(call["notices"], heard)[0]:
+            played = f"{one['played_ms'] / 1000:.1f} of {one['full_ms'] / 1000:.1f} s"
             sha256 = one["sha256"][:12] + "…"
-            cells = (which, one["prompt"], one["version"], sha256, heard, one["key"] or "–")
-            table.add_row(*cells, _mark(one["complete"]))
+            cells = (which, one["prompt"], one["version"], sha256, played, one["key"] or "–")
+            table.add_row(*cells, _mark(one["complete"]), _from_to(passage), _mark(agrees(one, passage)))
     return table
 
 
-def _recordings(lab: Lab, calls: list[tuple[str, Json]]) -> Table:
+def _from_to(passage: Passage | None) -> str:
+    return f"{passage.from_ms / 1000:.1f} to {passage.to_ms / 1000:.1f} s" if passage is not None else "–"
+
+
+def _recordings(calls: Calls) -> Table:
     table = _table("in the", "regime", "state", "delete after", "file")
-    for which, call in calls:
+    for which, call, _ in calls.both():
         for one in call["recordings"]:
-            file = lab.recordings / one["file"]
-            table.add_row(which, one["regime"], one["state"], one["delete_after"], f"{one['file']}, {_length(file)}")
+            talk = f", {one['seconds']:.1f} s of talk" if one.get("seconds") else ""
+            table.add_row(which, one["regime"], one["state"], one["delete_after"], f"{one['file']}{talk}")
     return table
-
-
-def _length(file: Path) -> str:
-    try:
-        with wave.open(str(file)) as sound:
-            return f"{sound.getnframes() / sound.getframerate():.1f} s of talk"
-    except (OSError, EOFError, wave.Error) as error:
-        return f"not readable: {error}"
 
 
 def _mark(holds: bool | None) -> Text:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.asterisk.demo_ears import DemoEars
 from tests.asterisk.demo_events import played
 from tests.asterisk.demo_phones import Phone, Place, Word
 from tests.asterisk.demo_timeline import Line, Turn, Who
@@ -82,6 +83,7 @@ class Cast:
     def __init__(self, lab: Lab, tongue: Tongue, folder: Path) -> None:
         carrier, agent = f"{lab.net}.2", f"{lab.net}.11"
         self.tongue = tongue
+        self._prompts = lab.state / "prompts"
         self.caller = Phone(
             "the caller", "demo_caller", Place(carrier, 5070, 20000, lab.asterisk), folder / "caller",
             {"did": tongue.did, "number": tongue.caller},
@@ -93,6 +95,10 @@ class Cast:
         self.agent = Phone(
             "agent1", "answers", Place(agent, 5060, 28000, lab.asterisk), folder / "agent1", {"ring_ms": "800"}
         )
+
+    def ears(self) -> DemoEars:
+        """What the customer's two telephones hear."""
+        return DemoEars(self._prompts, {"inbound": self.caller, "callback": self.customer})
 
     async def close(self) -> None:
         """End every phone."""

@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import functools
+import itertools
 import math
 import random
 import struct
+import time
 from collections import deque
+from typing import NamedTuple
 
 from tests.asterisk.rtcp import INTERVAL_S, Control, Received, Sent, report
 from tests.asterisk.sip_messages import ALAW, COMFORT_NOISE, Media
@@ -27,6 +30,8 @@ NOISE = bytes([70])
 """RFC 3389 section 3: the noise's level, -70 dBov, and no spectrum."""
 QUIET = frozenset({0xD5, 0x55})
 """The two codes of silence in alaw."""
+PACKETS_KEPT = 15_000
+"""What a leg keeps of what it heard: five minutes."""
 
 
 def alaw(sample: int) -> int:
@@ -59,18 +64,31 @@ def sounds_like(payload: bytes, period: int) -> bool:
     return sum(code in codes for code in payload) >= 0.9 * len(payload) and 2 * len(codes & {*payload}) >= len(codes)
 
 
+class Packet(NamedTuple):
+    """One packet of audio (RFC 3550 section 5.1); ``at`` is when it came in, on the monotonic clock."""
+
+    source: int
+    sequence: int
+    timestamp: int
+    payload: bytes
+    at: float
+
+
 class Heard:
-    """What came in. ``packets`` counts audio packets, ``sounding`` those that are not silence."""
+    """What came in. ``packets`` counts audio packets, ``sounding`` those that are no silence; the last are ``kept``."""
 
     def __init__(self) -> None:
+        self.kept: deque[Packet] = deque(maxlen=PACKETS_KEPT)
         self.packets = 0
         self.sounding = 0
         self.octets = 0
         self.last = b""
         self._waiting: set[asyncio.Event] = set()
 
-    def take(self, payload: bytes) -> None:
+    def take(self, packet: Packet) -> None:
         """One packet's audio."""
+        payload = packet.payload
+        self.kept.append(packet)
         self.packets += 1
         self.octets += len(payload)
         self.last = payload
@@ -78,6 +96,15 @@ class Heard:
             self.sounding += 1
         for event in self._waiting:
             event.set()
+
+    def since(self, packet: int) -> list[Packet]:
+        """What came from the packet with this number on, the first being 0, as far as it is kept."""
+        return list(itertools.islice(self.kept, max(0, len(self.kept) - (self.packets - packet)), None))
+
+    async def until_packet(self, packet: int) -> None:
+        """Until the packet with this number came in."""
+        while self.packets <= packet:
+            await self._next()
 
     async def until_sounding(self, frames: int) -> None:
         """Until ``frames`` more packets with sound came in."""
@@ -150,10 +177,11 @@ class Audio(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
         """An RTP packet (RFC 3550 section 5.1); only audio counts."""
         if len(data) > 12 and data[0] >> 6 == 2:
-            sequence, _, source = struct.unpack("!HII", data[2:12])
+            sequence, timestamp, source = struct.unpack("!HII", data[2:12])
             self._received.take(source, sequence)
             if data[1] & 0x7F == ALAW:
-                self.heard.take(data[12 + 4 * (data[0] & 0x0F) :])
+                payload = data[12 + 4 * (data[0] & 0x0F) :]
+                self.heard.take(Packet(source, sequence, timestamp, payload, time.monotonic()))
 
     def error_received(self, exc: Exception) -> None:
         """The other side's port is closed already: the audio is going nowhere, which is no fault of the peer."""

@@ -130,6 +130,32 @@ async def test_key_8_the_customer_objects(bench: Bench, number: str) -> None:
     assert len(bench.carrier.invites_to(number)) == 1
 
 
+async def test_key_8_twice_the_customer_thinks_better_of_it(bench: Bench, number: str) -> None:
+    """What the confirmation offers can be done: pressed again, the objection is withdrawn; this callback is over."""
+    bench.carrier.scripts[number] = answers(0.2)
+    call = await dropped(bench, number)
+    leg = await bench.carrier.called(number, within=30.0)
+    for prompt in ("CALLBACK", "OBJECTED"):
+        await bench.prompt(prompt)
+        await leg.hears_audio(frames=30)
+        await leg.press("8")
+    await bench.prompt("OBJECTION_UNDONE")
+    await leg.ended(20.0)
+    shown = await bench.finished(call)
+
+    assert shown["callback"]["state"] == "objected"
+    (attempt,) = shown["callback"]["attempts"]
+    own = await bench.judged(attempt["call"])
+    assert [(n["prompt"], n["key"]) for n in own["notices"]] == [
+        ("CALLBACK", "8"),
+        ("OBJECTED", "8"),
+        ("OBJECTION_UNDONE", None),
+    ]
+    (objection,) = bench.lab.read("SELECT withdrawn_at FROM objection WHERE call = ?", attempt["call"])
+    assert objection["withdrawn_at"] is not None
+    assert len(bench.carrier.invites_to(number)) == 1
+
+
 async def test_the_callback_itself_drops(bench: Bench, number: str) -> None:
     """A callback that drops is no inbound call: it is not called back."""
     bench.carrier.scripts[number] = answers(0.2, keys="1")

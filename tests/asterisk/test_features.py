@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import wave
-from pathlib import Path
-from struct import unpack
+import asyncio
 
 import pytest
 
 from tests.asterisk.bench import Bench
-from tests.asterisk.observer import Seen, Wanted
+from tests.asterisk.observer import Seen, Wanted, named
 from tests.asterisk.sip_leg import Leg
 from tests.asterisk.sip_scripts import answers
+from tests.asterisk.unsealed import AGENT, CALLER, Run, unsealed
 
 pytestmark = pytest.mark.asterisk
 
 PAUSE, OBJECT = "*#0", "*#3"
 FAULT = "Q.850;cause=38"
-SLICE_S = 0.02
-SOUND = 500
-"""Loudest sample of a slice that is no silence: the phones' tones reach 9000, and far more when mixed."""
 SECOND = 50
 """Frames of 20 ms."""
 
@@ -29,16 +25,9 @@ async def state(bench: Bench, call: str, wanted: str) -> None:
     await bench.lab.until("SELECT 1 FROM recording WHERE call = ? AND state = ?", call, wanted)
 
 
-def sounds(file: Path) -> list[tuple[bool, float]]:
-    """The recording as runs of sound (True) and silence, each with its seconds."""
-    runs: list[tuple[bool, float]] = []
-    with wave.open(str(file)) as recording:
-        step = int(recording.getframerate() * SLICE_S)
-        while data := recording.readframes(step):
-            sounding = max(map(abs, unpack(f"<{len(data) // 2}h", data))) > SOUND
-            before = runs.pop()[1] if runs and runs[-1][0] is sounding else 0.0
-            runs.append((sounding, before + SLICE_S))
-    return runs
+def silences(runs: list[Run]) -> list[float]:
+    """How long each silence lasted, in seconds."""
+    return [run.seconds for run in runs if run.tone == 0]
 
 
 def heard_from_the_caller(key: str) -> Wanted:
@@ -65,16 +54,16 @@ async def test_the_agent_pauses_and_resumes(bench: Bench, number: str) -> None:
     await caller.bye()
     await agent.ended()
 
-    (recording,) = (await bench.judged(call))["recordings"]
-    assert recording["state"] == "finished"
-    runs = sounds(bench.lab.recordings / recording["file"])
-    pause = max((length, n) for n, (sounding, length) in enumerate(runs) if not sounding)[1]
-    before, after = runs[:pause], runs[pause + 1 :]
-    assert runs[pause][1] >= 1.8, runs
-    assert sum(length for sounding, length in before if sounding) >= 0.8, runs
-    assert sum(length for sounding, length in after if sounding) >= 0.8, runs
-    # no word of the two seconds slips through, and the silence is the pause's alone
-    assert max((length for sounding, length in before + after if not sounding), default=0.0) < 0.3, runs
+    await bench.judged(call)
+    heard = await unsealed(bench, call)
+    assert (heard.tones("caller"), heard.tones("agent")) == ({CALLER}, {AGENT})
+    # no word of the two seconds slips through, and the caller's silence is the pause's alone
+    (pause,) = [seconds for seconds in silences(heard.caller) if seconds > 0.3]
+    assert pause >= 1.8, heard.caller
+    assert max(silences(heard.agent)) >= pause - 0.1, heard.agent
+    at = heard.caller.index(Run(0, pause))
+    for runs in (heard.caller[:at], heard.caller[at + 1 :]):
+        assert sum(run.seconds for run in runs if run.tone == CALLER) >= 0.8, heard.caller
 
 
 async def test_paused_when_the_call_ends(bench: Bench, number: str) -> None:
@@ -88,12 +77,12 @@ async def test_paused_when_the_call_ends(bench: Bench, number: str) -> None:
     await caller.bye()
     await agent.ended()
 
-    (recording,) = (await bench.judged(call))["recordings"]
-    assert recording["state"] == "finished"
-    runs = sounds(bench.lab.recordings / recording["file"])
-    assert runs[0][0] is True, runs
-    assert runs[-1][0] is False, runs
-    assert runs[-1][1] >= 1.5, runs
+    await bench.judged(call)
+    heard = await unsealed(bench, call)
+    for runs, tone in ((heard.caller, CALLER), (heard.agent, AGENT)):
+        assert any(run.tone == tone for run in runs[:2]), runs
+        assert runs[-1].tone == 0, runs
+        assert runs[-1].seconds >= 1.5, runs
 
 
 async def test_the_caller_cannot_resume_what_the_agent_paused(bench: Bench, number: str) -> None:
@@ -170,3 +159,33 @@ async def test_the_objection_carries_over_to_the_callback(bench: Bench, number: 
     assert own["recordings"] == []
     assert [n["prompt"] for n in own["notices"]] == ["CALLBACK", "CONNECTING"]
     assert set(bench.lab.recordings.iterdir()) == before
+
+
+async def test_nobody_is_recorded_in_the_parking_lot(bench: Bench, number: str) -> None:
+    """Who waits there is not talking to anybody: silence, until he is fetched."""
+    caller, agent = await bench.talks(number)
+    call = await bench.logged(number)
+    await state(bench, call, "recording")
+    await caller.hears_audio(frames=SECOND)
+    mark = bench.observer.mark()
+    await agent.refer("700")
+    parked = await bench.observer.wait_for(named("ParkedCall"), since=mark)
+    await agent.bye()
+    await state(bench, call, "paused")
+    await caller.hears_audio(frames=2 * SECOND)  # music
+    fetched = await bench.agents[1].invite(f"{parked['ParkingSpace']}@{bench.lab.asterisk}", from_number="+48600100199")
+    await fetched.answered()
+    await asyncio.gather(fetched.hears(caller), caller.hears(fetched))
+    await state(bench, call, "recording")
+    await caller.hears_audio(frames=SECOND)
+    await caller.bye()
+    await fetched.ended()
+
+    await bench.judged(call)
+    heard = await unsealed(bench, call)
+    (waiting,) = [run for run in heard.caller if run.tone == 0 and run.seconds > 1.0]
+    at = heard.caller.index(waiting)
+    for runs in (heard.caller[:at], heard.caller[at + 1 :]):
+        assert sum(run.seconds for run in runs if run.tone == CALLER) >= 0.8, heard.caller
+    # a moment of music at most, before we hear of the lot
+    assert sum(run.seconds for run in heard.agent if run.tone is None) < 0.5, heard.agent

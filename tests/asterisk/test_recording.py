@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import wave
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from oddzwon.domain.recording import HEARD_MS
 from tests.asterisk.bench import DE, Bench
 from tests.asterisk.sip_scripts import rings
+from tests.asterisk.unsealed import AGENT, CALLER, unsealed
 
 pytestmark = pytest.mark.asterisk
 
@@ -18,15 +17,19 @@ LISTENED = 1 + 2 * HEARD_MS // 20
 """Frames of 20 ms: as long again as nobody's key counts as an answer to a question."""
 
 
-def seconds(bench: Bench, recording: dict[str, Any]) -> float:
-    """How long the recording's file is."""
-    with wave.open(str(bench.lab.recordings / recording["file"])) as file:
-        length: float = file.getnframes() / file.getframerate()
-    return length
-
-
 def files(bench: Bench) -> set[Path]:
-    return set(bench.lab.recordings.glob("**/*.wav"))
+    return set(bench.lab.recordings.iterdir())
+
+
+def bridged_seconds(bench: Bench, call: str) -> float:
+    """How long the call's journal says that the caller was bridged."""
+    rows = bench.lab.read(
+        "SELECT j.fact, j.at FROM journal AS j JOIN call AS c ON c.id = j.call AND c.leg = j.leg"
+        " WHERE j.call = ? AND j.fact IN ('BridgeEntered', 'BridgeLeft') ORDER BY j.seq",
+        call,
+    )
+    assert [row["fact"] for row in rows] == ["BridgeEntered", "BridgeLeft"], [tuple(row) for row in rows]
+    return float(rows[1]["at"] - rows[0]["at"]) / 1000
 
 
 async def test_a_talk_is_recorded_after_its_announcement(bench: Bench, number: str) -> None:
@@ -37,11 +40,14 @@ async def test_a_talk_is_recorded_after_its_announcement(bench: Bench, number: s
     call = await bench.judged(await bench.logged(number))
 
     (recording,) = call["recordings"]
-    assert (recording["regime"], recording["state"]) == ("quality", "finished")
+    assert (recording["regime"], recording["side"]) == ("quality", "caller")
     announced = next(n for n in call["notices"] if n["prompt"] == "REC_OBJECT")
     assert announced["complete"] is True
-    # a second and a half of talk at least, and nothing of the seconds of notice, menu and queue before it
-    assert 1.0 < seconds(bench, recording) < 3.0
+    # the talk and nothing else: no word of notice, menu, queue; each side by itself
+    heard = await unsealed(bench, call["id"])
+    assert heard.tones("caller") == {CALLER}
+    assert heard.tones("agent") == {AGENT}
+    assert abs(heard.seconds - bridged_seconds(bench, call["id"])) < 0.2
 
 
 async def test_key_7_at_the_announcement(bench: Bench, number: str) -> None:
@@ -72,7 +78,7 @@ async def test_hung_up_in_the_queue_leaves_no_file(bench: Bench, number: str) ->
     await caller.bye()
 
     call = await bench.judged(await bench.logged(number))
-    assert [r["state"] for r in call["recordings"]] == ["deleted"]
+    await bench.lab.until("SELECT 1 FROM recording WHERE call = ? AND state = 'deleted'", call["id"])
     assert files(bench) == before
 
 
@@ -107,7 +113,11 @@ async def test_german_key_1_consents(bench: Bench, number: str) -> None:
     call = await bench.judged(await bench.logged(number))
     (recording,) = call["recordings"]
     assert next(n["key"] for n in call["notices"] if n["prompt"] == "REC_CONSENT") == "1"
-    assert seconds(bench, recording) > 1.0
+    # the operator's word that the agents' consents are on file
+    assert recording["agent_consent"]["source"] == "on_file"
+    heard = await unsealed(bench, call["id"])
+    assert heard.seconds > 1.0
+    assert (heard.tones("caller"), heard.tones("agent")) == ({CALLER}, {AGENT})
 
 
 async def test_keys_pressed_before_the_question_are_no_consent(bench: Bench, number: str) -> None:

@@ -132,6 +132,15 @@ async def test_what_counts_as_complete(playback: Playback, full_ms: int, complet
     assert playback.complete(full_ms) is complete
 
 
+def test_a_hang_up_played_no_more_than_the_time_that_passed() -> None:
+    """Asterisk 22.10.1, a caller who hung up 0.4 s into a prompt of 1.2 s: result=-1, and endpos the whole length."""
+    told = Playback(PlaybackEnd.HANGUP, None, 9625, 1203)
+    assert told.within(412) == Playback(PlaybackEnd.HANGUP, None, 9625, 412)
+    assert told.within(1300) == told
+    whole = Playback(PlaybackEnd.FINISHED, None, 9625, 1203)
+    assert whole.within(1190) == whole
+
+
 @pytest.mark.parametrize(
     ("reply", "key"),
     [("200 result=0", None), ("200 result=0 (timeout)", None), ("200 result= (timeout)", None), ("200 result=35", "#")],

@@ -169,6 +169,17 @@ def test_asterisk_breaks_off_in_the_notice(tmp_path: Path, line: str) -> None:
     assert spooled(tmp_path)["number"] == NUMBER
 
 
+def test_a_hang_up_in_the_notice_is_not_taken_for_its_end(tmp_path: Path) -> None:
+    """Asterisk may tell of it with the length of the whole file: no more was played than the time that passed."""
+    with script(tmp_path, "call") as asterisk:
+        asterisk.answer_until("STREAM FILE")
+        asterisk.say("200 result=-1 endpos=160000")
+        asterisk.ended()
+    notice = spooled(tmp_path)["notice"]
+    assert notice["finished"] is False
+    assert notice["samples"] < 80_000
+
+
 @pytest.mark.parametrize("after", range(4))
 def test_asterisk_is_gone_before_the_call_is_known(tmp_path: Path, after: int) -> None:
     with script(tmp_path, "call") as asterisk:

@@ -23,7 +23,8 @@ from oddzwon.domain.callback_events import Due
 from oddzwon.domain.events import Stage
 from oddzwon.domain.number import Number, parse
 from oddzwon.domain.precedence import Claim, place_of
-from oddzwon.log.queries import JsonObject, Queries
+from oddzwon.log.queries import Queries
+from oddzwon.log.recording_queries import JsonObject
 from oddzwon.log.records import Decision, NewCall
 
 

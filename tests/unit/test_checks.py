@@ -12,7 +12,8 @@ import pytest
 from tests.protocol.conftest import HOST, AmiPeer, AmiWire
 from tests.unit.test_control import write_settings
 
-from oddzwon.bootstrap.checks import NEEDED_ACTIONS, Result, run_checks
+from oddzwon.bootstrap.checks import NEEDED_ACTIONS, run_checks
+from oddzwon.bootstrap.findings import Result
 from oddzwon.config import ConfigError, Settings, load
 from oddzwon.log.call_log import CallLog
 
@@ -215,7 +216,8 @@ async def test_where_recordings_lie(settings: Settings, tmp_path: Path, mode: in
     if mode is not None:
         folder.mkdir()
         folder.chmod(mode)
-    recording = settings.recording.model_copy(update={"enabled": True, "directory": folder})
+    there = {"enabled": True, "directory": folder, "key_file": tmp_path / "recordings.key"}
+    recording = settings.recording.model_copy(update=there)
     result = (await checked(settings.model_copy(update={"recording": recording})))["recording"]
     assert ok == result.ok
     assert ok == (result.to_do == "")

@@ -406,6 +406,8 @@ COMMANDS = [
     ("callbacks", "cancel", "x"),
     ("prompts", "list"),
     ("prompts", "build"),
+    ("prompts", "show", "abcdef"),
+    ("prompts", "listen", "--language", "pl"),
     ("check",),
     ("serve",),
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from oddzwon.bootstrap.choices import choices_from
+from oddzwon.bootstrap.prompt_plan import prompt_plan
 from oddzwon.config import ConfigError, config_path, in_language, load
 from oddzwon.config_template import template
 
@@ -79,7 +80,7 @@ MISTAKES: dict[str, tuple[tuple[tuple[str, str], ...], str, str]] = {
         "dids.0.number",
         r'number = "\+48221234567"',
     ),
-    "a language that nobody speaks": ((('language = "pl"', 'language = "xx"'),), "dids.0.language", r"'xx'"),
+    "a language that nobody speaks": ((('\nlanguage = "pl"', '\nlanguage = "xx"'),), "dids.0.language", r"'xx'"),
     "trunk without number": (
         (("PJSIP/{number}@carrier", "PJSIP/carrier"),),
         "callbacks.trunk",
@@ -112,6 +113,47 @@ MISTAKES: dict[str, tuple[tuple[tuple[str, str], ...], str, str]] = {
         (("[recording]", '[[menu.options]]\nkey = "1"\nqueue = "x"\nlabel = "x"\n[recording]'),),
         "menu",
         r"two options share a key",
+    ),
+    "a language's key that the menu has": (
+        (("# order =", "order ="), ("# keys = { 6", "keys = { 1")),
+        "(whole file)",
+        r"language\.keys: key 1 is the menu's already",
+    ),
+    "a language's key that every menu has": (
+        (("# order =", "order ="), ("# keys = { 6", "keys = { 8")),
+        "language.keys.8.[key]",
+        r"'8'",
+    ),
+    "keys that are offered nowhere": (
+        (("# keys = { 6", "keys = { 6"),),
+        "language",
+        r"keys: they are offered only where order holds key",
+    ),
+    "an order that asks for a key without one": ((("# order =", "order ="),), "language", r"key needs language\.keys"),
+    "two keys for one language": (
+        (("# order =", "order ="), ('# keys = { 6 = "en"', 'keys = { 6 = "en", 7 = "en"')),
+        "language",
+        r"two keys stand for the same language",
+    ),
+    "a country that is never asked": (
+        (('# order = ["country", "did", "key"]', 'order = ["did", "country"]'),),
+        "language",
+        r"country after did is never asked",
+    ),
+    "an order with the same twice": (
+        (('# order = ["country", "did", "key"]', 'order = ["did", "did"]'),),
+        "language",
+        r"at most once",
+    ),
+    "a country's language that nobody speaks": (
+        (("# countries = { PL", 'countries = { FR = "fr", PL'),),
+        "language.countries.FR",
+        r"'fr'",
+    ),
+    "no country at all": (
+        (("# countries = { PL", "countries = { Poland"),),
+        "language.countries.Poland.[key]",
+        r"'Poland'",
     ),
     "recorded without a purpose": (
         (('# regime = "none"', 'regime = "quality"'),),
@@ -293,7 +335,41 @@ def test_two_letters_that_are_no_country(path: Path, country: str) -> None:
         choices_from(settings)
 
 
+def test_a_language_for_no_country(path: Path) -> None:
+    settings = load(change(path, ("# countries = { PL", 'countries = { UK = "en", PL')))
+    with pytest.raises(ConfigError, match=r"language\.countries: 'UK' is no country's code .* for example CZ"):
+        choices_from(settings)
+
+
+@pytest.mark.parametrize(
+    ("order", "keys", "languages"),
+    [
+        ('["did"]', "{}", ("pl",)),
+        ('["did", "key"]', '{ 6 = "en", 7 = "cs" }', ("pl", "en", "cs")),
+        ('["country"]', "{}", ("pl", "de", "cs")),
+        ('["country", "key"]', '{ 6 = "en" }', ("pl", "de", "cs", "en")),
+    ],
+)
+def test_every_language_that_a_caller_can_get_to(path: Path, order: str, keys: str, languages: tuple[str]) -> None:
+    section = f'[language]\norder = {order}\nkeys = {keys}\ncountries = {{ DE = "de", CZ = "cs" }}'
+    settings = load(change(path, ("[language]", section)))
+    assert settings.languages() == languages
+    assert {plan.language.value for plan in prompt_plan(settings).languages} == {*languages}
+    assert {*choices_from(settings).greeting_values} == {*languages}
+
+
+def test_a_line_in_the_language_of_its_call(path: Path) -> None:
+    """The jurisdiction stays the DID's; a language that is not spoken any more is the DID's again."""
+    settings = load(change(path, ("[language]", '[language]\norder = ["did", "key"]\nkeys = { 6 = "en" }')))
+    choices = choices_from(settings)
+    own = choices.line_for("+48221234567")
+    assert (own.language, own.preset) == ("pl", "pl")
+    english = choices.line_for("+48221234567", "en")
+    assert (english.language, english.preset, english.rules) == ("en", "pl", own.rules)
+    assert choices.line_for("+48221234567", "de") == choices.line_for("+48221234567", None) == own
+
+
 def test_a_did_of_no_country(path: Path) -> None:
-    settings = load(change(path, ("+48221234567", "+999123456789")))
+    settings = load(change(path, ('\nnumber = "+48221234567"', '\nnumber = "+999123456789"')))
     with pytest.raises(ConfigError, match=r"dids: \+999123456789 is no number of a country's plan; for example \+48"):
         choices_from(settings)

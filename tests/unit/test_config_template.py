@@ -31,7 +31,7 @@ def uncommented(text: str) -> str:
 def flat(data: Any, prefix: str = "") -> set[str]:
     if isinstance(data, list):
         return {key for item in data for key in flat(item, prefix)}
-    if isinstance(data, dict) and not prefix.endswith(("command.", "label.")):
+    if isinstance(data, dict) and not prefix.endswith(("command.", "label.", "countries.", "language.keys.")):
         return {key for k, v in data.items() for key in ({prefix + k} | flat(v, f"{prefix}{k}."))}
     return set()
 

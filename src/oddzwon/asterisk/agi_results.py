@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -23,6 +23,16 @@ class Playback:
     key: str | None
     endpos_samples: int
     played_ms: int
+
+    def within(self, elapsed_ms: int) -> Playback:
+        """The same, with no more played than the time that passed.
+
+        Where the caller hangs up just before Asterisk's next frame, it tells of the file's whole length [M]
+        (res/res_agi.c, handle_streamfile: a stream that was closed is taken for one that has ended).
+        """
+        if self.ended is not PlaybackEnd.HANGUP or self.played_ms <= elapsed_ms:
+            return self
+        return replace(self, played_ms=max(elapsed_ms, 0))
 
     def complete(self, full_ms: int) -> bool:
         """Played to its end, or ended by the caller's own key. A file that is only a header plays 0 ms "to its end"."""

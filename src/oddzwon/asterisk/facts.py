@@ -70,6 +70,15 @@ class MemberChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class MemberGone:
+    """An interface is no longer a member of the queue: its agent has logged out of it."""
+
+    queue: str
+    interface: str
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
 class KeyHeard:
     """The leg's own side pressed a key."""
 
@@ -122,6 +131,7 @@ Translated: TypeAlias = (
     | DialOutcome
     | OriginateAnswer
     | MemberChanged
+    | MemberGone
     | KeyHeard
     | FeatureUsed
     | StoodIn

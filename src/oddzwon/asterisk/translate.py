@@ -20,6 +20,7 @@ from oddzwon.asterisk.facts import (
     KeyHeard,
     LegState,
     MemberChanged,
+    MemberGone,
     OfCall,
     OriginateAnswer,
     StoodIn,
@@ -238,6 +239,10 @@ def _member(f: _F, _at: Instant) -> MemberChanged:
     return MemberChanged(f["Queue"], f["Interface"])
 
 
+def _member_gone(f: _F, at: Instant) -> MemberGone:
+    return MemberGone(f["Queue"], f["Interface"], at)
+
+
 def _dtmf_end(f: _F, at: Instant) -> KeyHeard | None:
     key = f["Digit"]
     if f.get("Direction") != "Received" or len(key) != 1 or key not in "0123456789*#":
@@ -294,6 +299,7 @@ _HANDLERS: Final[Mapping[str, Callable[[Mapping[str, str], Instant], Translated 
         "Newstate": _new_state,
         "OriginateResponse": _originate_response,
         "QueueMemberStatus": _member,
+        "QueueMemberRemoved": _member_gone,
         "DTMFEnd": _dtmf_end,
         "Shutdown": _shutdown,
         "UserEvent": _user_event,

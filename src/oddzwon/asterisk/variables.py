@@ -13,11 +13,13 @@ PROMPTS: Final = "ODDZWON_PROMPTS"
 DEFAULT_QUEUE: Final = "ODDZWON_DEFAULT_QUEUE"
 QUEUE_TIMEOUT: Final = "ODDZWON_QUEUE_TIMEOUT"
 STATIC_LANGUAGE: Final = "ODDZWON_LANGUAGE"
+STATIC_NOTICE: Final = "ODDZWON_NOTICE"
 DID: Final = "ODDZWON_DID"
 ROLE: Final = "ODDZWON_ROLE"
 TECH: Final = "ODDZWON_TECH"
 STAND_IN: Final = "ODDZWON_STAND_IN"
 SPOOL: Final = "ODDZWON_SPOOL"
+ASKED_BY: Final = "ODDZWON_ASKED_BY"
 
 # set by the stand-in script, read by the dialplan
 TOLD: Final = "ODDZWON_TOLD"
@@ -28,12 +30,19 @@ QUEUE: Final = "ODDZWON_QUEUE"
 AGENT: Final = "ODDZWON_AGENT"
 AGENT_RING: Final = "ODDZWON_AGENT_RING"
 PRIORITY: Final = "ODDZWON_PRIORITY"
+ASK_AGENT: Final = "ODDZWON_ASK_AGENT"
+LEG: Final = "ODDZWON_LEG"
+
+# set by Asterisk for the service, which reads it
+MIX: Final = "ODDZWON_MIX"
 
 # set by the service's Originate on the callback's channel
 ATTEMPT: Final = "ODDZWON_ATTEMPT"
 
 CALLBACK_CONTEXT: Final = "oddzwon-callback"
 INBOUND_CONTEXT: Final = "oddzwon-inbound"
+SIGN_CONTEXT: Final = "oddzwon-sign"
+WHISPER_CONTEXT: Final = "oddzwon-whisper"
 
 EVENT_ARRIVED: Final = "OddzwonArrived"
 EVENT_CALLBACK_ANSWERED: Final = "OddzwonCallbackAnswered"

@@ -18,14 +18,18 @@ from oddzwon.asterisk.errors import AmiAuthenticationError
 from oddzwon.asterisk.fastagi import FastAgiServer
 from oddzwon.asterisk.translate import WANTED
 from oddzwon.bootstrap.choices import choices_from
-from oddzwon.bootstrap.speaking import studio_for
+from oddzwon.bootstrap.speaking import library_for
 from oddzwon.callflow import attestation
+from oddzwon.callflow.agent_leg import agent_leg
 from oddzwon.callflow.agents import Agents
 from oddzwon.callflow.alarms import Alarms
 from oddzwon.callflow.callback import callback
 from oddzwon.callflow.callbacks import Callbacks
 from oddzwon.callflow.calls import Calls
+from oddzwon.callflow.contract import contract
 from oddzwon.callflow.inbound import inbound
+from oddzwon.callflow.nightly import nightly
+from oddzwon.callflow.recording_keys import RecordingKeys
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.watch import Watch
 from oddzwon.clock import SystemClock
@@ -33,7 +37,8 @@ from oddzwon.config import ConfigError, Settings
 from oddzwon.control import ControlServer
 from oddzwon.domain.rights import MIN_SECRET_BYTES, number_key
 from oddzwon.log.call_log import CallLog
-from oddzwon.prompts.library import PromptLibrary
+from oddzwon.recordings.errors import KeyFileError
+from oddzwon.recordings.keyring import KeyRing
 
 _log = structlog.get_logger(__name__)
 
@@ -56,6 +61,7 @@ async def serve(settings: Settings, pid_file: Path | None = None) -> None:
         watching = asyncio.create_task(watch.run(), name="watch")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         ready = asyncio.create_task(_ready(watch, pid_file), name="ready")
+        board.spawn(nightly(board), "nightly")
         try:
             await asyncio.wait({connection, watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
             _log.info("stopping", calls=len(board.calls))
@@ -83,10 +89,13 @@ async def _ready(watch: Watch, pid_file: Path | None) -> None:
 
 
 async def _written(board: Switchboard) -> None:
-    """Let verdicts that are being written come to their end; callbacks under way go on after the next start."""
-    endings = {task for task in board.tasks if task.get_name().startswith("aftermath-")}
-    if endings:
-        await asyncio.wait(endings, timeout=FLOWS_END_S)
+    """Let verdicts and seals that are being made come to their end; callbacks under way go on after the next start."""
+    until = board.clock.monotonic() + FLOWS_END_S
+    while (left := until - board.clock.monotonic()) > 0:
+        endings = {task for task in board.tasks if task.get_name().startswith(("aftermath-", "sealing-"))}
+        if not endings:
+            break
+        await asyncio.wait(endings, timeout=left)
     rest = list(board.tasks)
     for task in rest:
         task.cancel()
@@ -100,9 +109,7 @@ async def _open(settings: Settings) -> AsyncIterator[tuple[Switchboard, Watch, F
         choices = choices_from(settings)
         secret = await asyncio.to_thread(number_secret, settings.log.key_file)
         log = await stack.enter_async_context(await CallLog.open(settings.log.path))
-        prompts = await asyncio.to_thread(
-            PromptLibrary.open, settings.prompts.directory, studio_for(settings), short=settings.prompts.short
-        )
+        prompts = await asyncio.to_thread(library_for, settings)
         ami = AmiClient(ami_settings(settings), WANTED)
         board = Switchboard(
             choices=choices,
@@ -115,6 +122,7 @@ async def _open(settings: Settings) -> AsyncIterator[tuple[Switchboard, Watch, F
             calls=Calls(),
             agents=Agents(ami),
             callbacks=Callbacks(),
+            keys=await _recording_keys(settings, log),
         )
         fastagi = FastAgiServer(
             settings.fastagi.host,
@@ -123,6 +131,8 @@ async def _open(settings: Settings) -> AsyncIterator[tuple[Switchboard, Watch, F
                 "inbound": lambda agi: inbound(agi, board),
                 "callback": lambda agi: callback(agi, board),
                 "attest": lambda agi: attestation.by_phone(agi, board),
+                "agent": lambda agi: agent_leg(agi, board),
+                "contract": lambda agi: contract(agi, board),
             },
             max_sessions=settings.fastagi.max_sessions,
         )
@@ -132,6 +142,20 @@ async def _open(settings: Settings) -> AsyncIterator[tuple[Switchboard, Watch, F
         await control.start()
         stack.push_async_callback(control.close)
         yield board, Watch(board), fastagi
+
+
+async def _recording_keys(settings: Settings, log: CallLog) -> RecordingKeys | None:
+    """The operator's keys for recordings; made with a first key if there is none. Raises ConfigError, LogError."""
+    path = settings.recording.key_file
+    if not settings.recording.enabled or path is None:
+        return None
+    try:
+        return RecordingKeys(await asyncio.to_thread(KeyRing.open, path, tuple(await log.wrapping_keys())))
+    except KeyFileError as error:
+        raise ConfigError(str(error)) from error
+    except OSError as error:
+        msg = f"recording.key_file: {path}: {error.strerror}; let the service's user read and write it"
+        raise ConfigError(msg) from error
 
 
 def ami_settings(settings: Settings) -> AmiSettings:

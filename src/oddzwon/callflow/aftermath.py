@@ -8,12 +8,13 @@ from typing import TypeVar
 
 import structlog
 
-from oddzwon.callflow import recording
+from oddzwon.callflow import sealing
 from oddzwon.callflow.arrival import row_of
 from oddzwon.callflow.callbacks import Dropped
 from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.dialfacts import known
 from oddzwon.callflow.dialling import CallbackRun
+from oddzwon.callflow.recorders import write_objection
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.talk import logged_receipt
 from oddzwon.domain.callback import Callback
@@ -49,6 +50,8 @@ async def after_call(board: Switchboard, live: LiveCall) -> None:
         if live.id is None or live.unlogged:
             await persistently(board, lambda: _log_late(board, live))
         assert live.id is not None  # noqa: S101 - _log_late has raised otherwise
+        if live.recordings.unwritten is not None:
+            await write_objection(board, live, live.id, live.recordings.unwritten)
         # the writer keeps the order: while the ending is on its way to the disk, the decision's facts are read
         written = asyncio.create_task(_concluded(board, live, live.id, ending))
         try:
@@ -80,7 +83,7 @@ async def _concluded(board: Switchboard, live: LiveCall, call: str, ending: Endi
     finally:
         live.judged.set()
     if written:
-        await recording.finish(board, live)
+        await sealing.finish(board, live)
     return written
 
 

@@ -27,18 +27,24 @@ _log = structlog.get_logger(__name__)
 async def receive(agi: AgiSession, board: Switchboard) -> tuple[LiveCall, Line]:
     """The arriving call with what is known of its caller, written to the log; raises AgiHangup when he is gone.
 
+    His keys count from now on, whatever is played.
+
     A number that was withheld is neither used nor stored, whatever identity the network delivers beside it.
     """
     did = agi.env.get("agi_arg_1") or agi.env.get("agi_dnid") or ""
     linked = await agi.get_variable(variables.LINKED_ID) or agi.uniqueid
     line = board.choices.line_for(did)
     live = board.calls.receive(linked, agi.uniqueid, board.now(), Direction.INBOUND, line.number)
-    live.flow_started = True
+    live.flow_started = live.keypad.listening = True
     live.line = line
     try:
         await _who_calls(agi, live, line, board)
+        if live.party is not None:
+            await _comes_back(live, board)
+        live.line = line = line_in_language(live, line, board)
         await _into_the_log(live, line, board)
     except BaseException:
+        live.keypad.listening = False
         live.flow_over.set()
         raise
     return live, line
@@ -64,8 +70,6 @@ async def _who_calls(agi: AgiSession, live: LiveCall, line: Line, board: Switchb
 
 
 async def _into_the_log(live: LiveCall, line: Line, board: Switchboard) -> None:
-    if live.party is not None:
-        await _comes_back(live, board)
     try:
         live.id = await board.log.arrive(row_of(live, line, board))
     except LogError as error:
@@ -78,6 +82,14 @@ async def _into_the_log(live: LiveCall, line: Line, board: Switchboard) -> None:
     if live.party is not None:
         # once more, in the log or not: a callback may have passed its gate in between
         board.callbacks.redialled(live.party.number_key)
+
+
+def line_in_language(live: LiveCall, line: Line, board: Switchboard) -> Line:
+    """The line in the language that the call begins in: that of the call that it resumes, or by the order."""
+    rules = board.choices.language
+    region = live.number.region if isinstance(live.number, Number) else None
+    found = rules.of_return(live.resumes.call.language if live.resumes else None)
+    return board.choices.line_for(line.number, found or rules.of_call(line.language, region))
 
 
 def row_of(live: LiveCall, line: Line, board: Switchboard) -> NewCall:

@@ -12,7 +12,8 @@ from oddzwon.callflow.arrival import row_of
 from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.dialfacts import known
 from oddzwon.callflow.dialling import CallbackRun
-from oddzwon.callflow.inbound import hand_over, reach
+from oddzwon.callflow.inbound import hand_over
+from oddzwon.callflow.objection import OBJECT, confirmed, toggle_objection
 from oddzwon.callflow.recording import announce_and_arm, objected_to_recording
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.talk import NOTHING_SAID, Said, Talk
@@ -40,7 +41,8 @@ async def callback(agi: AgiSession, board: Switchboard) -> None:
     live = await _receive(agi, run, board)
     try:
         talk = Talk(agi, live, board, run.line.language)
-        reach(live, Stage.NOTICE, board)
+        await talk.speak(run.line.language)
+        talk.reach(Stage.NOTICE)
         said = await _greet(talk, run)
         if said.key == "1":
             run.post(Accepted(board.now()))
@@ -58,13 +60,14 @@ async def callback(agi: AgiSession, board: Switchboard) -> None:
         live.gone_at = board.now()
         _log.debug("customer gone during the flow", call=live.id)
     finally:
+        live.keypad.listening = False
         live.flow_over.set()
 
 
 async def _receive(agi: AgiSession, run: CallbackRun, board: Switchboard) -> LiveCall:
     """The callback's own call, in the log like any other, tied to its attempt and to the call that dropped."""
     live = board.calls.receive(agi.uniqueid, agi.uniqueid, board.now(), Direction.CALLBACK, run.line.number)
-    live.flow_started = True
+    live.flow_started = live.keypad.listening = True
     live.line, live.number, live.party = run.line, run.number, run.party
     live.presentation, live.diverted = Presentation.ALLOWED, False
     live.choice = run.choice
@@ -89,18 +92,20 @@ async def _greet(talk: Talk, run: CallbackRun) -> Said:
 
 
 async def _go_on(talk: Talk, run: CallbackRun) -> None:
-    reach(talk.live, Stage.ANNOUNCEMENT, talk.board)
+    talk.reach(Stage.ANNOUNCEMENT)
     in_call = await known(talk.board, talk.board.log.objected_in_call(run.drop.id, ObjectionScope.RECORDING))
     carried = objected_to_recording(run.receipts) or in_call is not False
     await announce_and_arm(talk, run.choice, run.line, carried_objection=carried)
     await talk.say(PromptKey.CONNECTING)
     # his agent stays promised until the two are bridged; the queue would choose without regard to promises
     agent = talk.board.agents.promised_to(run.id)
-    await hand_over(talk, run.choice, run.line, agent=agent, cut_off_before=True, holder=run.id)
+    await hand_over(talk, run.choice, agent=agent, cut_off_before=True, holder=run.id)
 
 
 async def _object(talk: Talk, run: CallbackRun) -> None:
+    """Key 8: no call to this number any more; the callback is over, also if he takes it back at once."""
     board = talk.board
+    talk.live.objected = True  # whatever becomes of the write
     try:
         await board.log.record_objection(
             number_key=run.party.number_key,
@@ -114,4 +119,5 @@ async def _object(talk: Talk, run: CallbackRun) -> None:
         run.post(Objected(board.now()))
         return
     run.post(Objected(board.now()))
-    await talk.say(PromptKey.OBJECTED)
+    if await confirmed(talk, PromptKey.OBJECTED, OBJECT, wait_ms=board.choices.menu_wait_ms) == OBJECT:
+        await toggle_objection(talk, "")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from oddzwon.callflow.keypad import Keypad
+from oddzwon.callflow.live_recordings import LiveRecordings
 from oddzwon.callflow.switchboard import Choice, Line
 from oddzwon.domain.call import Call, CallCommand, Phase, SettleDue, advance
 from oddzwon.domain.events import (
@@ -24,20 +25,8 @@ from oddzwon.domain.notice import NoticeReceipt
 from oddzwon.domain.number import NotANumber, Number, Presentation
 from oddzwon.log.records import Drop, Party
 
-KEYS_KEPT = 20
-"""Keys pressed ahead that are kept for a call; who hammers the keypad gets the newest."""
 ELSEWHERE_KEPT = 1_000
 """Legs in bridges of the PBX that are no call's of ours, so far; each may yet be joined by a caller."""
-
-
-@dataclass(slots=True, eq=False)
-class LiveRecording:
-    """A recording that was armed in this call. ``path`` is where Asterisk writes."""
-
-    id: str
-    path: str
-    paused: bool = False
-    deleted: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -45,8 +34,7 @@ class LiveCall:
     """A call under way. ``call`` is the domain's state; the rest is what its flow has learnt.
 
     ``id`` is None until the call is in the log; a call that could not be logged is served, but neither recorded nor
-    called back. ``keys`` holds what the caller pressed ahead, ``ahead_since`` since when such keys count: while a
-    prompt plays that no key may stop. A key that ended a prompt is told twice, by AGI and by an event, and counts once.
+    called back. ``line`` holds the language that the call goes on in.
     """
 
     linked: str
@@ -61,10 +49,9 @@ class LiveCall:
     resumes: Drop | None = None
     receipts: list[NoticeReceipt] = field(default_factory=list)
     unlogged: list[NoticeReceipt] = field(default_factory=list)
-    recordings: list[LiveRecording] = field(default_factory=list)
+    recordings: LiveRecordings = field(default_factory=LiveRecordings)
     objected: bool = False
-    keys: deque[str] = field(default_factory=lambda: deque(maxlen=KEYS_KEPT))
-    ahead_since: Instant | None = None
+    keypad: Keypad = field(default_factory=Keypad)
     gone_at: Instant | None = None
     missing: bool = False
     flow_started: bool = False
@@ -75,11 +62,6 @@ class LiveCall:
         """Take the event into the domain's state; returns what is to be done."""
         self.call, commands = advance(self.call, event)
         return commands
-
-    def pressed(self, key: str, at: Instant) -> None:
-        """A key was pressed: kept if it was pressed ahead."""
-        if self.ahead_since is not None and at >= self.ahead_since:
-            self.keys.append(key)
 
 
 class Calls:

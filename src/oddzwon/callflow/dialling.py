@@ -137,7 +137,7 @@ class CallbackRun:
         language = Language(self.line.language)
         values = dict(self._board.choices.greeting_values[self.line.language])
         values["TIME"] = spoken_time(local, language)
-        return await self._board.prompts.speak(PromptKey.CALLBACK, language, values)
+        return await self._board.prompts.speak(PromptKey.CALLBACK, language, values, self.line.number)
 
     def due_at(self, at: Instant) -> None:
         """Try at that time, or at once if it is over."""

@@ -2,6 +2,9 @@
 
 attempt-committed   the attempt is in the log, its Originate has not left
 originate-sent      the Originate has left, its answer has not come
+recording-finished  the recording is over, and not sealed
+recording-sealed    the sealed file stands on the disk, its key is nowhere yet
+seal-committed      the seal and its key are in the log, the plain file is still there
 """
 
 from __future__ import annotations
@@ -16,6 +19,9 @@ T = TypeVar("T")
 
 ATTEMPT_COMMITTED: Final = "attempt-committed"
 ORIGINATE_SENT: Final = "originate-sent"
+RECORDING_FINISHED: Final = "recording-finished"
+RECORDING_SEALED: Final = "recording-sealed"
+SEAL_COMMITTED: Final = "seal-committed"
 
 
 def crash_at(name: str) -> None:

@@ -17,7 +17,7 @@ from oddzwon.asterisk.facts import OfCall
 from oddzwon.asterisk.spool import Spooled, SpooledCall, SpoolUnreadable, read_spool, remove
 from oddzwon.callflow.arrival import row_of
 from oddzwon.callflow.calls import LiveCall
-from oddzwon.callflow.switchboard import Line, Switchboard
+from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.talk import logged_receipt
 from oddzwon.domain.call import Call, Phase
 from oddzwon.domain.events import (
@@ -202,8 +202,7 @@ def _who_calls(board: Switchboard, live: LiveCall, call: SpooledCall) -> None:
 
 async def _told(board: Switchboard, live: LiveCall | None, call: str, spooled: SpooledCall) -> None:
     """What he heard, and that he then went on to the queue."""
-    line = board.choices.line_for(spooled.did)
-    made = _receipt(board, line, spooled)
+    made = _receipt(board, spooled)
     if made is not None and all(made.at != kept.at for kept in await board.log.receipts(call)):
         await board.log.receipt(call, logged_receipt(made))
         if live is not None:
@@ -212,25 +211,25 @@ async def _told(board: Switchboard, live: LiveCall | None, call: str, spooled: S
         await board.log.change_call(call, stage=Stage.QUEUED, queue=spooled.queue or None)
 
 
-def _receipt(board: Switchboard, line: Line, call: SpooledCall) -> NoticeReceipt | None:
+def _receipt(board: Switchboard, call: SpooledCall) -> NoticeReceipt | None:
     """The static notice's receipt, by the very audio that was played; None where it is not one of ours."""
     if call.notice is None:
         return None
-    for edition in board.prompts.editions(PromptKey.STATIC, line.language):
-        if edition.sha256 == call.notice.sha256:
-            return receipt(
-                PromptKind.STATIC,
-                version=edition.version,
-                sha256=edition.sha256,
-                language=edition.language,
-                played_ms=call.notice.played_ms,
-                full_ms=edition.duration_ms,
-                ended=Ended.FINISHED if call.notice.finished else Ended.HANGUP,
-                key=None,
-                at=call.notice.at,
-            )
-    _log.warning("the stand-in played a notice that was not built here", leg=call.leg)
-    return None
+    edition = board.prompts.edition_of_audio(PromptKey.STATIC, call.notice.sha256)
+    if edition is None:
+        _log.warning("the stand-in played a notice that was not built here", leg=call.leg)
+        return None
+    return receipt(
+        PromptKind.STATIC,
+        version=edition.version,
+        sha256=edition.sha256,
+        language=edition.language,
+        played_ms=call.notice.played_ms,
+        full_ms=edition.duration_ms,
+        ended=Ended.FINISHED if call.notice.finished else Ended.HANGUP,
+        key=None,
+        at=call.notice.at,
+    )
 
 
 async def tidy(board: Switchboard, spooled: Spooled) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from oddzwon.callflow.alarms import Alarms
 from oddzwon.clock import Clock
 from oddzwon.domain.callback import Limits
 from oddzwon.domain.events import Instant
+from oddzwon.domain.language import LanguageRules
 from oddzwon.domain.number import Number, parse
 from oddzwon.domain.policy import Policy
 from oddzwon.domain.recording import Mode, RecordingRules, Regime, Retention
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from oddzwon.callflow.agents import Agents
     from oddzwon.callflow.callbacks import Callbacks
     from oddzwon.callflow.calls import Calls
+    from oddzwon.callflow.recording_keys import RecordingKeys
 
 _log = structlog.get_logger(__name__)
 
@@ -42,7 +44,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A DID: its language, its jurisdiction, and the region that national numbers are read in."""
+    """A DID: its jurisdiction, the region that national numbers are read in, and the language of the call.
+
+    The language is the DID's own until the call goes on in another: then the call's line is another one.
+    """
 
     number: str
     language: str
@@ -75,11 +80,27 @@ class Choices:
     agent_ring_s: int
     priority: int
     greeting_values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What the callback's greeting holds, by each language that a caller can get to."""
+    language: LanguageRules = field(default_factory=LanguageRules)
+    layer1_skippable: bool = False
+    contract: Choice | None = None
+    """What a contract segment is recorded under; it has no key of the menu. None: there is no such segment."""
+    min_free_bytes: int = 200_000_000
+    agent_consent_ms: int = 43_200_000
     cel: Path | None = None
     spool: Path | None = None
 
-    def line_for(self, did: str) -> Line:
-        """The line that was called; a DID that is not configured is served like the first one."""
+    def line_for(self, did: str, language: str | None = None) -> Line:
+        """The line that was called; a DID that is not configured is served like the first one.
+
+        ``language`` is that of the call, where it has been found; one that is not spoken any more is the DID's.
+        """
+        line = self._line_of(did)
+        if language is None or language not in self.greeting_values:
+            return line
+        return replace(line, language=language)
+
+    def _line_of(self, did: str) -> Line:
         found = self.lines.get(did)
         if found is None:
             number = parse(did, next(iter(self.lines.values())).region)
@@ -101,6 +122,13 @@ class Switchboard:
     calls: Calls
     agents: Agents
     callbacks: Callbacks
+    keys: RecordingKeys | None = None
+    """The operator's keys for recordings; None: nothing is recorded."""
+    sealing: set[str] = field(default_factory=set)
+    """The recordings that are being sealed at the moment, a few of them at once."""
+    to_delete: dict[str, str] = field(default_factory=dict)
+    """Recordings that must go and have not gone yet, each with the reason: never sealed, and tried again."""
+    sealing_turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     spool_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     stopping: bool = False

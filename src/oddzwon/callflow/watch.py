@@ -19,6 +19,7 @@ from oddzwon.asterisk.facts import (
     KeyHeard,
     LegState,
     MemberChanged,
+    MemberGone,
     OfCall,
     OriginateAnswer,
     StoodIn,
@@ -27,14 +28,23 @@ from oddzwon.asterisk.facts import (
 )
 from oddzwon.asterisk.lists import ChannelState
 from oddzwon.asterisk.translate import translate
-from oddzwon.callflow import attestation, recording
+from oddzwon.callflow import agent_leg, attestation, contract, freespace, recorders, recording, sealing
 from oddzwon.callflow.aftermath import after_call
 from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.takeover import SWEEP_MS, look_into_end, look_into_spool, reconcile, sweep, take_over
 from oddzwon.domain.call import CallCommand, Connected, Judge, Phase, SettleDue, WaitToSettle
 from oddzwon.domain.callback_events import Answered, Bridged, Ringing
-from oddzwon.domain.events import BridgeEntered, CallEvent, Direction, HangupRequested, LegEnded, Oddity, Stage
+from oddzwon.domain.events import (
+    BridgeEntered,
+    CallEvent,
+    Direction,
+    HangupRequested,
+    LegEnded,
+    LegId,
+    Oddity,
+    Stage,
+)
 from oddzwon.log.errors import LogError
 
 _log = structlog.get_logger(__name__)
@@ -53,6 +63,7 @@ class Watch:
     async def run(self) -> None:
         """Until the connection is closed for good."""
         self._board.spawn(self._sweep(), "sweep")
+        self._board.spawn(self._space(), "space")
         async for notice in self._board.ami.notices:
             match notice:
                 case AmiConnected():
@@ -68,6 +79,15 @@ class Watch:
         while True:
             await asyncio.sleep(SWEEP_MS / 1000)
             await sweep(self._board, self)
+            await sealing.seal_left_over(self._board)
+
+    async def _space(self) -> None:
+        """While anything is recorded, the space for it is watched; when it is nearly gone, recording stops."""
+        while True:
+            await asyncio.sleep(freespace.LOOKED_AT_S)
+            running = [live for live in self._board.calls if any(True for _ in live.recordings)]
+            if running and not await freespace.room_to_go_on(self._board):
+                await asyncio.gather(*(recorders.stop_all(self._board, live, "disk full") for live in running))
 
     async def _connected(self, notice: AmiConnected) -> None:
         board = self._board
@@ -78,6 +98,7 @@ class Watch:
             if not self._seen_before and await take_over(board, self, notice):
                 self._seen_before = True
                 await attestation.review(board)
+                board.spawn(sealing.after_start(board), "sealing-left-over")
                 break
         self.ready.set()
 
@@ -115,10 +136,15 @@ class Watch:
                         run.originate_refused(attempt, at)
             case MemberChanged(queue=queue, interface=interface):
                 self._board.agents.member_changed(queue, interface)
-            case KeyHeard(leg=leg, key=key, at=at):
+            case MemberGone(interface=interface):
+                self._board.spawn(agent_leg.logged_out(self._board, interface), "agent-logout")
+            case KeyHeard(leg=leg, key=key):
                 live = self._board.calls.of_leg(leg)
                 if live is not None:
-                    live.pressed(key, at)
+                    live.keypad.heard(key, self._board.clock.monotonic())
+                    if recording.objects_late(live, key):
+                        late = recorders.object_to_recording(self._board, live, "key 7, before the talk")
+                        self._board.spawn(late, f"objection-{live.call.leg}")
             case FeatureUsed():
                 self._feature(fact)
             case StoodIn(linked=linked, leg=leg):
@@ -163,6 +189,8 @@ class Watch:
         commands = live.advance(event)
         if live.call.stage is not before and live.call.phase is Phase.LIVE and live.id is not None:
             self._board.spawn(self._note_stage(live.id, live.call.stage), "stage")
+        if not isinstance(event, SettleDue) and recorders.follows(live, event):
+            self._board.spawn(recorders.follow(self._board, live, event), f"recording-{live.call.leg}")
         for command in commands:
             self._perform(live, command)
 
@@ -193,21 +221,24 @@ class Watch:
             return
         try:
             await self._board.log.change_call(live.id, agent=agent, queue=live.call.queue)
-            for item in live.recordings:
-                if not item.deleted and not item.paused:
-                    await self._board.log.recording_state(item.id, "recording")
+            await recorders.bridged(self._board, live)
         except LogError as error:
             self._board.alarms.raise_("log-unwritable", str(error))
+
+    async def _pause(self, live: LiveCall, agent: LegId) -> None:
+        """The agent hears a sound if it could not be done: he is about to be told what must not be recorded."""
+        if not await recorders.pause_or_resume(self._board, live):
+            await contract.tell(self._board, agent, contract.REFUSED)
 
     def _feature(self, used: FeatureUsed) -> None:
         live = self._board.calls.with_leg(used.linked, used.leg)
         if live is None:
             return
         if used.feature == "objection":
-            work = recording.stop_and_delete(self._board, live, "feature code")
+            work = recorders.object_to_recording(self._board, live, "feature code")
         elif used.feature == "pause" and used.leg != live.call.leg:
             # not by the caller: he must not switch on again what the agent has paused
-            work = recording.pause_or_resume(self._board, live)
+            work = self._pause(live, used.leg)
         elif used.feature == "attest" and used.leg != live.call.leg:
             agent = live.call.agents.get(used.leg)
             work = attestation.in_the_call(self._board, live, agent.agent if agent else used.leg, used.at)

@@ -122,10 +122,7 @@ def _parts(call: dict[str, Any]) -> list[Table]:
     for notice in call["notices"]:
         played = f"{notice['played_ms'] / 1000:.1f} of {notice['full_ms'] / 1000:.1f} s"
         said.add_row(notice["prompt"], notice["version"], played, show(notice["key"]), show(notice["complete"]))
-    recorded = table("Recordings", "id", "regime", "state", "started", "delete after")
-    for r in call["recordings"]:
-        recorded.add_row(r["id"], r["regime"], r["state"], r["started_at"], r["delete_after"])
-    parts = [head, said, recorded]
+    parts = [head, said, *_recordings(call["recordings"])]
     if (ending := call["ending"]) is not None:
         parts.append(_verdict(ending))
     if call["attestations"]:
@@ -141,6 +138,26 @@ def _parts(call: dict[str, Any]) -> list[Table]:
     if (callback := call["callback"]) is not None:
         parts.append(_attempts(callback))
     return parts
+
+
+def _recordings(recordings: list[dict[str, Any]]) -> list[Table]:
+    """The recordings, and under each what became of it and why."""
+    recorded = table("Recordings", "id", "regime", "state", "started", "seconds", "delete after", "held", "file")
+    became = table("What became of them", "at", "recording", "state", "why")
+    for r in recordings:
+        recorded.add_row(
+            r["id"],
+            r["regime"],
+            r["state"],
+            r["started_at"],
+            show(r["seconds"]),
+            r["delete_after"],
+            show(r["held"]),
+            r["file"],
+        )
+        for event in r["events"]:
+            became.add_row(event["at"], r["id"], event["state"], show(event["why"] or None))
+    return [recorded, became] if became.row_count else [recorded]
 
 
 def _verdict(ending: dict[str, Any]) -> Table:

@@ -16,8 +16,10 @@ from oddzwon.bootstrap.logging import configure_logging
 from oddzwon.bootstrap.service import serve as run_service
 from oddzwon.cli.attestation import drop
 from oddzwon.cli.calls import callbacks, calls, settings_of
+from oddzwon.cli.notice import notice
 from oddzwon.cli.output import Json, err, fail, out, print_json, show, table, told
 from oddzwon.cli.prompts import prompts
+from oddzwon.cli.recordings import recordings
 from oddzwon.config_template import template
 
 app = typer.Typer(
@@ -29,7 +31,9 @@ app = typer.Typer(
 app.add_typer(calls, name="calls")
 app.add_typer(callbacks, name="callbacks")
 app.add_typer(prompts, name="prompts")
+app.add_typer(recordings, name="recordings")
 app.command("drop")(drop)
+app.command("notice")(notice)
 
 
 def _version(wanted: bool) -> None:

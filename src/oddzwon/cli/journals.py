@@ -15,8 +15,9 @@ from oddzwon.domain.ending import RULES, Ending, judge
 from oddzwon.domain.events import CallEvent, Instant
 from oddzwon.domain.journal import Journal, UnreadableFact
 from oddzwon.domain.words import names_of_legs, sentence, verdict
-from oddzwon.log.queries import Queries, iso
+from oddzwon.log.queries import Queries
 from oddzwon.log.records import Fact, Judged
+from oddzwon.log.times import iso
 
 AT_ONCE: Final = 500
 """Calls read in one go: the writer's file can be tidied up in between, however long it takes."""

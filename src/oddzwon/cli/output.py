@@ -18,6 +18,8 @@ from oddzwon.config import ConfigError
 from oddzwon.control import ControlError
 from oddzwon.log.errors import LogError
 from oddzwon.prompts.errors import PromptError
+from oddzwon.recordings.errors import RecordingsError
+from oddzwon.web.errors import NoticeError
 
 _WIDE = 240
 out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
@@ -26,7 +28,17 @@ err = Console(stderr=True, soft_wrap=True)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document and nothing else.")]
 
-_EXPECTED = (ConfigError, ControlError, CheckError, LogError, PromptError, AsteriskError, OSError)
+_EXPECTED = (
+    ConfigError,
+    ControlError,
+    CheckError,
+    LogError,
+    PromptError,
+    RecordingsError,
+    NoticeError,
+    AsteriskError,
+    OSError,
+)
 
 
 def print_json(value: Any) -> None:

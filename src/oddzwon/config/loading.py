@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from oddzwon.config.settings import Settings
-from oddzwon.config.values import ConfigError
+from oddzwon.config.values import ConfigError, Section
 
 
 def load(path: Path) -> Settings:
@@ -33,7 +33,7 @@ def load(path: Path) -> Settings:
     return settings
 
 
-_PATH_KEYS = {"path", "key_file", "socket", "directory", "secret_file", "cel", "spool"}
+_PATH_KEYS = {"path", "key_file", "socket", "directory", "secret_file", "cel", "spool", "audio"}
 
 
 def _anchor(data: Any, folder: Path) -> Any:
@@ -93,7 +93,8 @@ def _example(location: list[str]) -> str:
         if part == location[-1]:
             if info.examples:
                 return repr(info.examples[0]).replace("'", '"')
-            return "" if info.is_required() else repr(info.default).replace("'", '"')
+            no_value = info.is_required() or isinstance(info.default, Section)
+            return "" if no_value else repr(info.default).replace("'", '"')
         annotation = info.annotation
         args = getattr(annotation, "__args__", None)
         model = next((a for a in args if hasattr(a, "model_fields")), None) if args else annotation

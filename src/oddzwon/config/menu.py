@@ -8,7 +8,7 @@ from oddzwon.config.values import E164, Language, LocalText, Name, PresetName, R
 
 
 class Did(Section):
-    """A number of the operator's: it decides the language and the jurisdiction."""
+    """A number of the operator's: it decides the jurisdiction, and the language unless ``[language]`` says another."""
 
     number: E164 = Field(description="E.164.", examples=["+48221234567"])
     language: Language = Field(description="What callers of this number hear: pl, cs, de or en.", examples=["pl"])
@@ -42,6 +42,9 @@ class Menu(Section):
     default_key: str = Field("1", pattern=r"^[1-7]$", description="Who stays silent is served as with this key.")
     wait_s: float = Field(4.0, gt=0, le=30, description="Silence after the menu before it is said again, in seconds.")
     rounds: int = Field(2, ge=1, le=5, description="How often the menu is said before the default applies.")
+    layer1_skippable: bool = Field(
+        False, description="Any key ends layer 1 and is served in the menu; the receipt then holds that key."
+    )
     options: tuple[MenuOption, ...] = Field(min_length=1, description="One block for each key.")
 
     @model_validator(mode="after")

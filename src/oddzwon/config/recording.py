@@ -7,7 +7,25 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from oddzwon.config.values import BalancingTest, Section
+from oddzwon.config.values import BalancingTest, LocalText, Section
+
+
+class ContractSegment(Section):
+    """The part of a call in which a contract is made, recorded for itself when the agent dials its code."""
+
+    reference: str = Field(min_length=1, description="Reference that the contract regime needs.", examples=["ORDERS"])
+    purpose: LocalText = Field(description="Why it is recorded, as spoken.", examples=["making a contract"])
+    other_channel: LocalText = Field(
+        description="Another way to reach you, for those who will not be recorded.", examples=["our shop, or by post"]
+    )
+    basis: LocalText = Field(description="Legal basis, as spoken in layer 2.", examples=["contract"])
+    retention_days: int = Field(
+        0,
+        ge=0,
+        le=36_500,
+        description="How long it is kept; 0: the jurisdiction's default (where that is none, no segment is recorded).",
+        examples=[1095],
+    )
 
 
 class Recording(Section):
@@ -34,8 +52,18 @@ class Recording(Section):
     balancing_test: BalancingTest | None = Field(None, description="For announced quality recordings.")
     agents_consented: bool = Field(
         False,
-        description="Every agent's consent is on file; without it nothing is recorded where the preset is de.",
+        description="Every agent's consent is on file. If not, each is asked by key where the preset is de.",
     )
+    agent_consent_hours: float = Field(
+        12.0, gt=0, le=24, description="How long an agent's answer counts, unless he leaves a queue sooner; in hours."
+    )
+    min_free_mb: int = Field(
+        200,
+        ge=1,
+        le=1_000_000,
+        description="Least free space for a recording to begin, in MB; below half of it those that run stop.",
+    )
+    contract: ContractSegment | None = Field(None, description="The contract segment; without it there is none.")
 
     @model_validator(mode="after")
     def _needs(self) -> Recording:

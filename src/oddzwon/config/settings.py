@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from oddzwon.config.callbacks import Callbacks
 from oddzwon.config.connections import Ami, FastAgi, Log, Missed
+from oddzwon.config.language import LanguageChoice
 from oddzwon.config.menu import Did, Menu
 from oddzwon.config.recording import Recording
 from oddzwon.config.spoken import Controller, Prompts
@@ -24,6 +25,7 @@ class Settings(Section):
     missed: Missed = Field(Missed(), description="Asterisk's durable records of what the service did not see.")
     prompts: Prompts = Field(description="What callers hear.")
     dids: tuple[Did, ...] = Field(min_length=1, description="Your numbers: one block for each.")
+    language: LanguageChoice = Field(LanguageChoice(), description="How the language of a call is found.")
     menu: Menu = Field(description="The menu that follows layer 1.")
     recording: Recording = Field(Recording(), description="Recording is off until you turn it on.")
     callbacks: Callbacks = Field(description="The callback after a technical fault; off until its test is named.")
@@ -36,9 +38,25 @@ class Settings(Section):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _a_key_means_one_thing(self) -> Settings:
+        taken = {option.key for option in self.menu.options} & set(self.language.keys)
+        if taken:
+            msg = f"language.keys: key {min(taken)} is the menu's already; choose one of 1 to 7 that no option has"
+            raise ValueError(msg)
+        return self
+
     def languages(self) -> tuple[Language, ...]:
-        """The languages that callers may hear, in the order of the DIDs."""
-        return tuple(dict.fromkeys(d.language for d in self.dids))
+        """The languages that callers can get to, in the order of the DIDs."""
+        return tuple(dict.fromkeys(language for did in self.dids for language in self.languages_of(did)))
+
+    def languages_of(self, did: Did) -> tuple[Language, ...]:
+        """The languages that a caller of this number can get to; its own is always one of them."""
+        found = [did.language]
+        if "country" in self.language.order:
+            found += self.language.countries.values()
+        found += self.language.keys.values()  # set only where a key may decide
+        return tuple(dict.fromkeys(found))
 
     def ami_secret(self) -> str:
         """The manager secret; raises :class:`ConfigError` if its file cannot be read."""

@@ -33,12 +33,19 @@ def wrong_with(by: str, reason: str) -> str | None:
     for name, text, longest in (("--by", by, BY_LONGEST), ("--reason", reason, REASON_LONGEST)):
         if not text.strip():
             return f"{name} is empty: an attestation needs who says so, and why"
-        if len(text) > longest:
-            return f"{name} is longer than {longest} characters"
-        if _LINE_END.search(text):
-            return f"{name} holds line ends or control characters: write it in one line"
-        if any(_is_a_number(row[0]) for row in _LIKE_A_NUMBER.finditer(text)):
-            return f"{name} holds what looks like a telephone number: leave it out, the call knows it"
+        if wrong := wrong_with_line(name, text, longest):
+            return wrong
+    return None
+
+
+def wrong_with_line(name: str, text: str, longest: int) -> str | None:
+    """What is wrong with a line that a person wrote for the log, given as the option ``name``; None: nothing."""
+    if len(text) > longest:
+        return f"{name} is longer than {longest} characters"
+    if _LINE_END.search(text):
+        return f"{name} holds line ends or control characters: write it in one line"
+    if any(_is_a_number(row[0]) for row in _LIKE_A_NUMBER.finditer(text)):
+        return f"{name} holds what looks like a telephone number: leave it out, the call knows it"
     return None
 
 

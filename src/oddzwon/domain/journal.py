@@ -19,7 +19,6 @@ from oddzwon.domain.events import (
     CALL_EVENTS,
     BridgeEntered,
     CallEvent,
-    HangupRequested,
     Instant,
     LegEnded,
     LegId,
@@ -45,7 +44,10 @@ class Journal:
 
 
 def remember(events: tuple[CallEvent, ...], event: CallEvent) -> tuple[CallEvent, ...]:
-    """The events with one more. A repeated one says nothing new, except that Asterisk never repeats a hang-up.
+    """The events with one more. A repeated one says nothing new, except that Asterisk never repeats a leg's end.
+
+    It does repeat the request: who hangs up while his channel runs an application inside the bridge, as a feature code
+    makes it do, is heard once by the application and once by the bridge [M 22.10.1].
 
     A run of media reports that say the same, that RTP stands still or moves on as fast as before, keeps its ends and
     the report before its last: from these all that matters can still be told (:mod:`oddzwon.domain.media`).
@@ -53,7 +55,7 @@ def remember(events: tuple[CallEvent, ...], event: CallEvent) -> tuple[CallEvent
     if isinstance(event, MediaReported):
         events = _shortened(events, event)
     elif event in events:
-        if not isinstance(event, HangupRequested | LegEnded):
+        if not isinstance(event, LegEnded):
             return events
         event = Oddity(event.at, event.leg, f"{type(event).__name__} was said twice")
         if event in events:

@@ -1,0 +1,186 @@
+"""The agent's leg, answered and not bridged yet: where the jurisdiction demands it, he is asked as well.
+
+His answer counts until he leaves a queue, for a shift at most. The recording hangs on his own channel, so that nothing
+can be recorded without his yes, and whoever the call is transferred to leaves it behind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from oddzwon.asterisk import names, variables
+from oddzwon.asterisk.agi_results import PlaybackEnd
+from oddzwon.asterisk.agi_session import AgiSession
+from oddzwon.asterisk.errors import AgiHangup
+from oddzwon.callflow.calls import LiveCall
+from oddzwon.callflow.recorders import start
+from oddzwon.callflow.recording import consents_asked, variant_of
+from oddzwon.callflow.switchboard import Choice, Line, Switchboard
+from oddzwon.callflow.talk import ENDED, Talk, plays_wideband
+from oddzwon.domain.call import Phase
+from oddzwon.domain.notice import NoticeReceipt, receipt
+from oddzwon.domain.recording import HEARD_MS
+from oddzwon.log.errors import LogError
+from oddzwon.log.recording_records import AgentConsent
+from oddzwon.prompts.errors import PromptError
+from oddzwon.prompts.library import Prompt
+from oddzwon.prompts.texts import PromptKey
+
+_log = structlog.get_logger(__name__)
+
+ASKED_AGAIN: Final = 3
+"""How often the question is begun anew that a key has cut off before it could be heard."""
+
+
+def asks_agent(talk: Talk) -> bool:
+    """Whether the agent has a say in a recording of this call: one that waits for him, or a contract segment."""
+    segment = talk.board.choices.contract is not None and talk.board.choices.recordings is not None
+    return consents_asked(talk.board, talk.line) and (talk.live.recordings.awaiting is not None or segment)
+
+
+async def agent_leg(agi: AgiSession, board: Switchboard) -> None:
+    """The agent has answered: ask him, unless he has said it before, and begin what the caller has agreed to."""
+    linked = await agi.get_variable(variables.LINKED_ID) or agi.uniqueid
+    live = board.calls.with_leg(linked, agi.uniqueid)
+    if live is None or live.line is None or live.call.phase is not Phase.LIVE:
+        return
+    grounds = live.recordings.awaiting
+    choice = board.choices.contract if grounds is None else live.choice
+    if choice is None:
+        return
+    try:
+        consent = await _consent_of(agi, board, live.line, choice)
+    except AgiHangup:
+        _log.debug("agent gone before he was bridged", call=live.id)
+        return
+    if consent is None or grounds is None:
+        return
+    async with live.recordings.lock:
+        # an objection may have come while he was asked
+        if live.recordings.awaiting is grounds and live.call.phase is Phase.LIVE:
+            await _begin(agi, board, live, consent)
+
+
+async def _begin(agi: AgiSession, board: Switchboard, live: LiveCall, consent: int) -> None:
+    grounds = live.recordings.awaiting
+    assert grounds is not None  # noqa: S101 - the caller of this function has seen to it
+    try:
+        await start(agi, board, live, replace(grounds, agent_consent=consent), side="agent")
+    except AgiHangup:
+        _log.debug("agent gone before he was bridged", call=live.id)
+
+
+async def standing_consent(board: Switchboard, agent: str) -> tuple[int | None, bool]:
+    """The id of the agent's consent that counts now (None: there is none), and whether he has to be asked."""
+    try:
+        row = await board.log.agent_consent(agent, board.now())
+    except LogError as error:
+        board.alarms.raise_("log-unwritable", str(error))
+        return None, False
+    if row is None:
+        return None, True
+    return (row.id if row.agreed else None), False
+
+
+async def _consent_of(agi: AgiSession, board: Switchboard, line: Line, choice: Choice) -> int | None:
+    agent = agent_of(agi.env.get("agi_channel", ""))
+    if agent is None:
+        _log.warning("agent not asked: his channel's name is not his alone", leg=agi.uniqueid)
+        return None
+    consent, ask = await standing_consent(board, agent)
+    if not ask:
+        return consent
+    try:
+        prompt = board.prompts.lookup(PromptKey.REC_CONSENT_AGENT, line.language, variant_of(choice, line), line.number)
+    except PromptError as error:
+        board.alarms.raise_("agent-consent", f"an agent could not be asked, nothing is recorded: {error}")
+        return None
+    made = await _ask(agi, board, prompt)
+    if made is None:
+        board.alarms.raise_("agent-consent", "an agent could not hear the question to its end, nothing is recorded")
+        return None
+    return await _answered(board, agent, made)
+
+
+def agent_of(channel: str) -> str | None:
+    """The interface that the channel was made for; None: its name holds a number, and is kept as no one's."""
+    stem = channel.rpartition("-")[0]
+    return stem if stem and names.interface(stem) == stem else None
+
+
+async def _ask(agi: AgiSession, board: Switchboard, prompt: Prompt) -> NoticeReceipt | None:
+    """Play the question; key 1 during it, or in the time for an answer, is a yes; None: he was not asked in full.
+
+    Raises AgiHangup.
+    """
+    rate = 16_000 if await plays_wideband(agi) else 8_000
+    for _ in range(ASKED_AGAIN):
+        playback = await agi.stream_file(str(prompt.path), "1", sample_rate_hz=rate)
+        key = playback.key
+        if key is None or playback.played_ms >= min(HEARD_MS, prompt.full_ms):
+            break
+    else:
+        return None  # nobody can have heard what he would consent to
+    if playback.ended is PlaybackEnd.FINISHED:
+        key = await _answer(agi, board)
+    made = receipt(
+        prompt.key.value,
+        version=prompt.version,
+        sha256=prompt.sha256,
+        language=prompt.language,
+        played_ms=playback.played_ms,
+        full_ms=prompt.full_ms,
+        ended=ENDED[playback.ended],
+        key=key,
+        at=board.now(),
+    )
+    if playback.ended is PlaybackEnd.HANGUP:
+        await agi.channel_status()  # raises the hang-up that the playback has seen
+    return made if made.complete else None
+
+
+async def _answer(agi: AgiSession, board: Switchboard) -> str | None:
+    """Key 1 within the time for an answer; other keys are passed over."""
+    until = board.clock.monotonic() + board.choices.key_wait_ms / 1000
+    while (left := until - board.clock.monotonic()) > 0:
+        key = await agi.wait_for_digit(max(1, round(left * 1000)))
+        if key is None or key == "1":
+            return key
+    return None
+
+
+async def _answered(board: Switchboard, agent: str, made: NoticeReceipt) -> int | None:
+    """Commit his answer; returns its id if it is a yes."""
+    agreed = made.key == "1"
+    consent = AgentConsent(
+        agent=agent,
+        prompt=made.prompt,
+        version=made.version,
+        sha256=made.sha256,
+        language=made.language,
+        played_ms=made.played_ms,
+        full_ms=made.full_ms,
+        key=made.key,
+        agreed=agreed,
+        at=made.at,
+        until=made.at + board.choices.agent_consent_ms,
+    )
+    try:
+        row = await board.log.record_agent_consent(consent)
+    except LogError as error:
+        board.alarms.raise_("agent-consent", f"an agent's answer was not written, nothing is recorded: {error}")
+        return None
+    board.alarms.clear("agent-consent")
+    _log.info("agent asked", consent=row, agreed=agreed)
+    return row if agreed else None
+
+
+async def logged_out(board: Switchboard, interface: str) -> None:
+    """He has left a queue: at his next login he is asked again."""
+    try:
+        await board.log.end_agent_consent(interface, board.now())
+    except LogError as error:
+        board.alarms.raise_("log-unwritable", str(error))
