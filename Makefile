@@ -31,7 +31,7 @@ check: ## the quick part: lint, unit, protocol; no container
 	@docker/setup host
 	@docker/setup venv
 	@$(MAKE) --no-print-directory lint
-	@$(PYTHON_BIN)/pytest -n 2 --hypothesis-profile quick tests/unit tests/protocol
+	@$(PYTHON_BIN)/pytest -n 2 --hypothesis-profile quick -m "not thorough" tests/unit tests/protocol
 
 lint: venv ## ruff, mypy --strict, import arrows
 	@$(PYTHON_BIN)/ruff check .

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
@@ -18,6 +19,13 @@ settings.load_profile("house")
 MAY_BLOCK = ("test_prompts_", "test_log_", "test_checks.", "test_cli.")
 """What the command line does: building prompts, reading the log, `check`, on a loop that serves no call. What the
 service itself does there is watched in those files by tests of their own."""
+
+
+@pytest.fixture(autouse=True)
+def logging_does_not_outlive_a_test() -> Iterator[None]:
+    """A command that ran in this process logs to the stderr that it was given, which is closed by now."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(autouse=True)

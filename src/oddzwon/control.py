@@ -176,7 +176,7 @@ class ControlServer:
             return {"left": await keys.renew(log)}
         done = await keys.rewrap_some(log)
         _log.info("recordings' keys wrapped anew", done=done)
-        return {"done": done}
+        return {"done": done, "stuck": list(keys.stuck)}
 
     async def _reveal(self, asked: dict[str, Any]) -> dict[str, Any]:
         reason, by, what = (_text(asked, key) for key in ("reason", "by", "what"))

@@ -146,7 +146,7 @@ class Audio(asyncio.DatagramProtocol):
         self._control: Control | None = None
         self._remote: Media | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._keys: deque[tuple[str, asyncio.Event]] = deque()
+        self._keys: deque[tuple[str, int, asyncio.Event]] = deque()
         self._sequence = random.randrange(1 << 15)
         self._sent = Sent(random.randrange(1 << 32), random.randrange(1 << 31))
         self._received = Received()
@@ -195,10 +195,10 @@ class Audio(asyncio.DatagramProtocol):
                 asyncio.create_task(self._report(), name=f"rtcp-{self.port}"),
             ]
 
-    async def press(self, key: str) -> None:
-        """Send one key; returns when its last packet is out."""
+    async def press(self, key: str, frames: int = KEY_FRAMES) -> None:
+        """Send one key, held for so many frames of 20 ms; returns when its last packet is out."""
         sent = asyncio.Event()
-        self._keys.append((key, sent))
+        self._keys.append((key, frames, sent))
         await sent.wait()
 
     async def close(self) -> None:
@@ -220,8 +220,8 @@ class Audio(asyncio.DatagramProtocol):
         frames = 0
         while True:
             if self._keys:
-                key, sent = self._keys.popleft()
-                tick = await self._send_key(KEYS.index(key), tick)
+                key, held, sent = self._keys.popleft()
+                tick = await self._send_key(KEYS.index(key), held, tick)
                 sent.set()
             elif self.sending and self.noise:
                 begins = True
@@ -252,18 +252,18 @@ class Audio(asyncio.DatagramProtocol):
         await asyncio.sleep(tick - loop.time())
         return tick
 
-    async def _send_key(self, event: int, tick: float) -> float:
+    async def _send_key(self, event: int, frames: int, tick: float) -> float:
         """RFC 4733 section 2.5: one timestamp for the whole event, a growing duration, the end sent three times."""
         kind = self._remote.events if self._remote is not None else None
         if kind is None:
             msg = "the other side takes no telephone events: no key can be pressed"
             raise RuntimeError(msg)
-        for n in range(1, KEY_FRAMES + 1):
+        for n in range(1, frames + 1):
             self._send(kind, struct.pack("!BBH", event, 10, n * FRAME_SAMPLES), marker=n == 1)
             tick = await self._wait(tick)
         for _ in range(3):
-            self._send(kind, struct.pack("!BBH", event, 0x80 | 10, (KEY_FRAMES + 1) * FRAME_SAMPLES))
-        self._forward(KEY_FRAMES)
+            self._send(kind, struct.pack("!BBH", event, 0x80 | 10, (frames + 1) * FRAME_SAMPLES))
+        self._forward(frames)
         return tick
 
     def _forward(self, frames: int) -> None:

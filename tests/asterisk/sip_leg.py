@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tests.asterisk.rtp import Audio, Heard
+from tests.asterisk.rtp import KEY_FRAMES, Audio, Heard
 from tests.asterisk.sip_dialog import ALLOW, PATIENCE_S, Dialog, Manner
 from tests.asterisk.sip_messages import NoAnswer, Refused, Request, Response, media_in, respond, uri_in
 
@@ -126,11 +126,11 @@ class Leg(Dialog):
         self._reply(status, phrase)
         self._end(EndedBy.REFUSED, None)
 
-    async def press(self, keys: str) -> None:
-        """Each key by RFC 4733, also while the tone streams; returns when the last one is out."""
+    async def press(self, keys: str, frames: int = KEY_FRAMES) -> None:
+        """Each key by RFC 4733, held for so many frames, also while the tone streams; returns when the last is out."""
         for key in keys:
             async with asyncio.timeout(PATIENCE_S):
-                await self._audio.press(key)
+                await self._audio.press(key, frames)
 
     def stop_rtp(self) -> None:
         """No more audio from us; SIP goes on, and RTCP where there is any."""

@@ -10,7 +10,8 @@ import pytest
 from tests.asterisk.bench import DE, Bench
 from tests.asterisk.sip_leg import Leg
 from tests.asterisk.sip_scripts import answers
-from tests.asterisk.test_recording import LISTENED
+from tests.asterisk.test_contract import CONTRACT, SEGMENT, segment
+from tests.asterisk.test_recording import HELD, LISTENED
 from tests.asterisk.unsealed import AGENT, CALLER, unsealed
 
 pytestmark = pytest.mark.asterisk
@@ -27,11 +28,11 @@ async def asked(bench: Bench) -> AsyncIterator[Bench]:
         yield bench
 
 
-async def agrees(bench: Bench, number: str) -> tuple[Leg, Leg]:
+async def agrees(bench: Bench, number: str, choice: str = "1") -> tuple[Leg, Leg]:
     """A German caller who has agreed to be recorded, and the agent's leg that has answered."""
     mark = bench.observer.mark()
     caller = await bench.in_menu(number, DE)
-    await caller.press("1")
+    await caller.press(choice)
     await bench.prompt("REC_CONSENT", since=mark)
     await caller.hears_audio(frames=LISTENED)
     await caller.press("1")
@@ -45,10 +46,10 @@ async def bridged(caller: Leg, agent: Leg) -> None:
     await asyncio.gather(caller.hears(agent), agent.hears(caller))
 
 
-async def talk(bench: Bench, number: str, nth: int, *, answer: str | None) -> str:
+async def talk(bench: Bench, number: str, nth: int, *, answer: str | None, choice: str = "1") -> str:
     """The number's nth talk, after the agent's ``answer`` to the question (None: he is not asked); the call's id."""
     mark = bench.observer.mark()
-    caller, agent = await agrees(bench, number)
+    caller, agent = await agrees(bench, number, choice)
     if answer is not None:
         await bench.prompt("REC_CONSENT_AGENT", since=mark)
         await agent.hears_audio(frames=LISTENED)
@@ -93,6 +94,73 @@ async def test_asked_once_and_again_after_his_logout(asked: Bench, number: str) 
     refused = await talk(bench, number, 3, answer="2")
     assert consents(bench)[before + 1 :] == [("PJSIP/agent1", "ended", 0, None), ("PJSIP/agent1", "asked", 0, None)]
     assert bench.lab.read("SELECT 1 FROM recording WHERE call = ?", refused) == []
+
+
+async def test_a_key_that_the_agent_held_before_the_question_is_no_consent(asked: Bench, number: str) -> None:
+    """It is asked again, and silence is no consent."""
+    bench = asked
+    before = len(consents(bench))
+    mark = bench.observer.mark()
+    caller, agent = await agrees(bench, number)
+    await agent.press("1", HELD)
+    await bench.prompt("REC_CONSENT_AGENT", since=mark)
+    await bridged(caller, agent)
+    await caller.bye()
+    await agent.ended()
+    call = await bench.logged(number)
+    await bench.lab.until("SELECT 1 FROM ending WHERE call = ?", call)
+    assert consents(bench)[before:] == [("PJSIP/agent1", "asked", 0, None)]
+    assert bench.lab.read("SELECT 1 FROM recording WHERE call = ?", call) == []
+
+
+async def test_a_yes_is_to_one_purpose_and_to_what_is_seen(asked: Bench, number: str) -> None:
+    """Another key of the menu names another purpose. And who logged out while we were away is not known."""
+    bench = asked
+    before = len(consents(bench))
+    calls = [await talk(bench, number, 1, answer="1"), await talk(bench, number, 2, answer="1", choice="2")]
+    calls.append(await talk(bench, number, 3, answer=None))
+    rows = bench.lab.read("SELECT version FROM agent_consent WHERE source = 'asked' ORDER BY id DESC LIMIT 2")
+    assert len({row[0] for row in rows}) == 2
+    for call in calls:
+        notices = [notice["prompt"] for notice in (await bench.judged(call))["notices"]]
+        assert "REC_CONSENT" in notices
+        assert "RECORDED" not in notices  # when the caller agrees, nobody knows what the agent will say
+        assert bench.lab.read("SELECT state FROM recording WHERE call = ?", call) != []
+    await bench.lab.restart_service()
+    await talk(bench, number, 4, answer="1")
+    found = [row[1] for row in consents(bench)[before:]]
+    assert found == ["asked", "asked", "ended", "asked"]
+
+
+async def test_the_contract_segment_has_its_own_question(bench: Bench, number: str) -> None:
+    """Asked for with the other one, for the agent may dial its code in this very call."""
+    async with bench.lab.settings(("agents_consented = true\n", SEGMENT.replace("true", "false"))):
+        mark = bench.observer.mark()
+        caller, agent = await agrees(bench, number)
+        for _ in ("quality", "contract"):
+            await bench.prompt("REC_CONSENT_AGENT", since=mark)
+            await agent.hears_audio(frames=LISTENED)
+            mark = bench.observer.mark()
+            await agent.press("1")
+        await bridged(caller, agent)
+        call = await bench.logged(number)
+        mark = bench.observer.mark()
+        await agent.press(CONTRACT)
+        await bench.prompt("REC_CONSENT", since=mark)
+        await caller.hears_audio(frames=LISTENED)
+        await caller.press("1")
+        await segment(bench, call, "recording")
+        await caller.hears_audio(frames=SECOND)
+        await caller.bye()
+        await agent.ended()
+        await bench.judged(call)
+        rows = bench.lab.read(
+            "SELECT r.regime, a.version FROM recording AS r JOIN agent_consent AS a ON a.id = r.agent_consent"
+            " WHERE r.call = ? ORDER BY r.started_at",
+            call,
+        )
+        assert [row[0] for row in rows] == ["quality", "contract"]
+        assert rows[0][1] != rows[1][1]
 
 
 async def test_who_is_transferred_to_is_not_recorded(asked: Bench, number: str) -> None:

@@ -10,6 +10,7 @@ from tests.asterisk.bench import Bench
 from tests.asterisk.observer import Seen, Wanted, named
 from tests.asterisk.sip_leg import Leg
 from tests.asterisk.sip_scripts import answers
+from tests.asterisk.test_contract import signed
 from tests.asterisk.unsealed import AGENT, CALLER, Run, unsealed
 
 pytestmark = pytest.mark.asterisk
@@ -45,12 +46,13 @@ async def test_the_agent_pauses_and_resumes(bench: Bench, number: str) -> None:
     call = await bench.logged(number)
     await state(bench, call, "recording")
     await caller.hears_audio(frames=SECOND)
-    await agent.press(PAUSE)
-    await state(bench, call, "paused")
-    await caller.hears_audio(frames=2 * SECOND)
-    await agent.press(PAUSE)
-    await state(bench, call, "recording")
-    await caller.hears_audio(frames=SECOND)
+    for wanted, frames in (("paused", 2 * SECOND), ("recording", SECOND)):
+        mark = bench.observer.mark()
+        await agent.press(PAUSE)
+        await state(bench, call, wanted)
+        # without a sound he could not tell it from a service that is away
+        await bench.observer.wait_for(signed("taken"), since=mark)
+        await caller.hears_audio(frames=frames)
     await caller.bye()
     await agent.ended()
 

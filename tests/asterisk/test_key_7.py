@@ -10,11 +10,12 @@ import pytest
 
 from tests.asterisk.bench import Bench
 from tests.asterisk.observer import named, plays
-from tests.asterisk.sip_scripts import answers
+from tests.asterisk.sip_scripts import answers, rings
 
 pytestmark = pytest.mark.asterisk
 
 AGENT_PERIOD = 16
+FAULT = "Q.850;cause=38"
 AHEAD, IN_ONE_GO, IN_THE_QUEUE = "during layer 1", "in one go with the menu's key", "while an agent's phone rings"
 
 
@@ -38,6 +39,27 @@ async def objects(bench: Bench, number: str, when: str) -> dict[str, Any]:
 
 def _of(seen: Any, fields: dict[str, str]) -> bool:
     return all(seen[name] == value for name, value in fields.items())
+
+
+async def test_it_carries_over_to_his_own_redial(bench: Bench, number: str) -> None:
+    """Who objected and was cut off is neither asked nor recorded when he is back, just as when we call him."""
+    bench.carrier.scripts[number] = rings()
+    caller = await bench.in_menu(number)
+    await caller.press("1")
+    await bench.prompt("REC_OBJECT")
+    await caller.hears_audio()
+    await caller.press("7")
+    agent = await bench.answered_by(caller)
+    await caller.bye(FAULT)
+    await agent.ended()
+    await bench.logged(number)
+    again = await bench.dial(number)
+    agent = await bench.answered_by(again)
+    await again.bye()
+    await agent.ended()
+    call = await bench.judged(await bench.logged(number, nth=2))
+    assert [n["prompt"] for n in call["notices"]] == ["SHORT"]
+    assert call["recordings"] == []
 
 
 async def test_key_7_before_the_talk(bench: Bench, number_plan: Iterator[str]) -> None:

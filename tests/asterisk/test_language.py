@@ -16,7 +16,7 @@ from tests.asterisk.sip_scripts import answers, refuses
 
 pytestmark = pytest.mark.asterisk
 
-LISTENED = 1 + HEARD_MS // 20
+LISTENED = 1 + 2 * HEARD_MS // 20
 FAULT = "Q.850;cause=38"
 ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 CZECH, GERMAN, FRENCH = "+420601100201", "+4915112345201", "+33612345201"

@@ -15,8 +15,8 @@ from tests.asterisk.sip_leg import Leg
 
 pytestmark = pytest.mark.asterisk
 
-LISTENED = 1 + HEARD_MS // 20
-"""Frames of 20 ms: from then on a key can belong to what is heard."""
+LISTENED = 1 + 2 * HEARD_MS // 20
+"""Frames of 20 ms: a key that goes down then belongs to what is heard."""
 FAULT = "Q.850;cause=38"
 KEY_MS = 120
 """How long the peer holds a key."""

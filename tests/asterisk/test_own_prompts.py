@@ -25,7 +25,7 @@ OWN = """
 prompt = "L1"
 language = "pl"
 did = "+48221234567"
-text = "Witamy pod tym numerem."
+text = "{CONTROLLER} wita pod tym numerem. Sprzeciw: 8. Prawa: 9."
 audio = "witamy.wav"
 
 [[prompts.own]]
@@ -33,13 +33,13 @@ prompt = "REC_OBJECT"
 language = "pl"
 did = "+48221234567"
 key = "1"
-text = "Nagrywamy, bo {PURPOSE}."
+text = "Nagrywamy, bo {PURPOSE}. Zostaje {RETENTION}. Nie: 7."
 
 [[prompts.own]]
 prompt = "CALLBACK"
 language = "pl"
 did = "+48221234567"
-text = "Oddzwania ten numer, {TIME}."
+text = "Oddzwania ten numer, {TIME}. Dalej: 1. To nie ja: 3. Nigdy: 8."
 
 [[prompts.own]]
 prompt = "STATIC"
@@ -53,7 +53,8 @@ text = "Ten numer wita bez komputera."
 async def own(bench: Bench) -> AsyncIterator[Bench]:
     """The Polish number says four prompts in its own words, one of them from a file."""
     audio = bench.lab.state / "witamy.wav"
-    await EspeakSpeaker().speak("Witamy pod tym numerem.", Language.PL, audio)
+    said = "Oddzwoń Lab wita pod tym numerem. Sprzeciw: osiem. Prawa: dziewięć."
+    await EspeakSpeaker().speak(said, Language.PL, audio)
     audio.chmod(0o644)  # the service is another user where it can be
     async with bench.lab.settings((PLACE, PLACE + OWN)):
         yield bench
@@ -88,7 +89,7 @@ async def test_only_the_callers_of_a_number_hear_what_is_its_own(own: Bench, num
     layer1, menu, announced = inbound["notices"]
     assert named_as(layer1, prompts["L1", PL])
     assert named_as(announced, prompts["REC_OBJECT", PL])
-    assert prompts["REC_OBJECT", PL]["text"] == "Nagrywamy, bo jakość obsługi."
+    assert prompts["REC_OBJECT", PL]["text"] == "Nagrywamy, bo jakość obsługi. Zostaje 30 dni. Nie: 7."
     assert menu["prompt"] == "MENU_OPTION"
     (greeting,) = await bench.lab.oddzwon("prompts", "show", callback["notices"][0]["version"], "--json")
     assert (greeting["prompt"], greeting["did"], greeting["intact"]) == ("CALLBACK", PL, True)

@@ -15,6 +15,8 @@ pytestmark = pytest.mark.asterisk
 
 LISTENED = 1 + 2 * HEARD_MS // 20
 """Frames of 20 ms: as long again as nobody's key counts as an answer to a question."""
+HELD = 40
+"""A key that is held for 0.8 s."""
 
 
 def files(bench: Bench) -> set[Path]:
@@ -135,6 +137,32 @@ async def test_keys_pressed_before_the_question_are_no_consent(bench: Bench, num
     assert call["menu_key"] == "1"
     assert next(n["key"] for n in call["notices"] if n["prompt"] == "REC_CONSENT") is None
     assert call["recordings"] == []
+
+
+async def test_a_key_that_went_down_before_the_question_is_no_consent(bench: Bench, number: str) -> None:
+    """The second 1 is held from before the question far into it: it is asked again, and then a key of its own counts.
+
+    § 201 StGB: he had not heard a word of it when he pressed.
+    """
+    caller = await bench.in_menu(number, DE)
+    await caller.press("1")
+    await caller.press("1", HELD)
+    await bench.prompt("REC_CONSENT")
+    mark = bench.observer.mark()
+    await bench.prompt("REC_CONSENT", since=mark)
+    await caller.hears_audio(frames=LISTENED)
+    await caller.press("1", HELD)
+    await bench.prompt("RECORDED")
+    agent = await bench.answered_by(caller)
+    await caller.bye()
+    await agent.ended()
+
+    call = await bench.judged(await bench.logged(number))
+    asked = [n for n in call["notices"] if n["prompt"] == "REC_CONSENT"]
+    assert [n["key"] for n in asked] == [None, "1"]
+    assert asked[0]["played_ms"] > HEARD_MS, "the key had ended when it could have been heard"
+    (recording,) = call["recordings"]
+    assert recording["regime"] == "quality"
 
 
 async def test_a_hasty_double_press_is_no_consent(bench: Bench, number: str) -> None:

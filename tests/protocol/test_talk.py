@@ -12,12 +12,13 @@ from tests.unit.test_control import opened_board, write_settings
 
 from oddzwon.asterisk.agi_session import AgiSession
 from oddzwon.callflow.calls import LiveCall
-from oddzwon.callflow.keypad import SETTLED_S
+from oddzwon.callflow.keypad import SETTLED_S, Press
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.talk import Said, Talk
+from oddzwon.clock import SystemClock
 from oddzwon.config import load
 from oddzwon.domain.call import Call
-from oddzwon.domain.events import Direction
+from oddzwon.domain.events import Direction, Instant
 from oddzwon.prompts.library import Prompt
 from oddzwon.prompts.texts import Language, PromptKey
 
@@ -44,7 +45,9 @@ async def board(tmp_path: Path) -> AsyncIterator[Switchboard]:
 async def plays(board: Switchboard, agi_peer: AgiPeer, start_server: StartServer) -> Start:
     """Play the menu to a call that is not in the log; what was heard of its keys before is ``heard``."""
 
-    async def start(heard: str = "", **how: int) -> tuple[AgiWire, LiveCall, asyncio.Future[Said]]:
+    async def start(
+        heard: str = "", *, sure: bool = False, **how: int
+    ) -> tuple[AgiWire, LiveCall, asyncio.Future[Said]]:
         live = LiveCall("1.1", Call("1.1", Direction.INBOUND, board.now()), line=board.choices.line_for(""))
         live.keypad.listening = True
         for key in heard:
@@ -52,7 +55,7 @@ async def plays(board: Switchboard, agi_peer: AgiPeer, start_server: StartServer
         done: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
 
         async def flow(agi: AgiSession) -> None:
-            done.set_result(await Talk(agi, live, board, "pl").play(MENU, keys="19", **how))
+            done.set_result(await Talk(agi, live, board, "pl").play(MENU, keys="19", sure=sure, **how))
 
         server = await start_server(flow)
         wire = await agi_peer.call(server.address)
@@ -149,6 +152,106 @@ async def test_an_event_from_before_the_question_could_be_heard_is_no_answer(pla
     assert said.key is None
     assert said.receipt is not None
     assert said.receipt.key is None
+
+
+class Hand:
+    """A clock that a test sets; UTC goes on by itself."""
+
+    at = 100.0
+
+    def now(self) -> Instant:
+        return SystemClock().now()
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+DEAF = {"wait_ms": 3000, "deaf_ms": 500}
+HELD = {
+    "from before the question": (0.9, None),
+    "from too soon in it": (0.4, None),
+    "from when it was heard": (0.2, "1"),
+}
+
+
+@pytest.mark.parametrize("when", HELD)
+@pytest.mark.parametrize("event_first", [True, False])
+async def test_a_key_answers_a_question_that_could_be_heard_when_it_went_down(
+    plays: Start, board: Switchboard, monkeypatch: pytest.MonkeyPatch, when: str, event_first: bool
+) -> None:
+    """It ends 0.8 s into the question; how long it was down, only its event tells, just before AGI or just after."""
+    clock = board.clock = Hand()
+    lasted, expected = HELD[when]
+    wire, live, done = await plays(**DEAF, sure=True)
+    assert await wire.line() == PLAY
+    clock.at += 0.8
+    agi_told, take = asyncio.Event(), live.keypad.told
+
+    def told(key: str, now: float) -> Press | None:
+        agi_told.set()
+        return take(key, now)
+
+    monkeypatch.setattr(live.keypad, "told", told)
+    if event_first:
+        live.keypad.heard("1", clock.at, lasted)
+    await wire.send(b"200 result=49 endpos=6400\n")
+    await soon(agi_told.wait())
+    if not event_first:
+        live.keypad.heard("1", clock.at, lasted)
+    said = await soon(done)
+    assert said.key == expected
+    assert said.receipt is not None
+    assert said.receipt.key == expected
+    assert (said.early is None) is (expected is not None)
+
+
+@pytest.mark.parametrize(("sure", "expected"), [(True, None), (False, "1")])
+async def test_a_key_whose_beginning_nobody_knows_is_no_consent(
+    plays: Start, board: Switchboard, sure: bool, expected: str | None
+) -> None:
+    """The manager is away, so no event comes: what needs no consent is answered all the same."""
+    clock = board.clock = Hand()
+    wire, _, done = await plays(**DEAF, sure=sure)
+    assert await wire.line() == PLAY
+    clock.at += 0.8
+    await wire.send(b"200 result=49 endpos=6400\n")
+    said = await soon(done)
+    assert said.key == expected
+    assert ("key-unmeasured" in board.alarms.standing) is sure
+
+
+async def test_a_key_that_nobody_knows_how_long_was_down_is_no_consent(plays: Start, board: Switchboard) -> None:
+    clock = board.clock = Hand()
+    wire, live, done = await plays(**DEAF, sure=True)
+    assert await wire.line() == PLAY
+    clock.at += 0.8
+    live.keypad.heard("1", clock.at, None)
+    await wire.send(b"200 result=49 endpos=6400\n")
+    said = await soon(done)
+    assert said.key is None
+
+
+@pytest.mark.parametrize("lasted", [1.8, None])
+async def test_in_the_time_for_an_answer_too_a_key_counts_by_its_beginning(
+    plays: Start, board: Switchboard, lasted: float | None
+) -> None:
+    """One that was down from the start of the question is passed over; the next is the answer."""
+    clock = board.clock = Hand()
+    wire, live, done = await plays(**DEAF, sure=True)
+    assert await wire.line() == PLAY
+    clock.at += 1.0
+    await wire.send(b"200 result=0 endpos=8000\n")
+    assert (await wire.line()).startswith("WAIT FOR DIGIT")
+    clock.at += 1.0
+    live.keypad.heard("1", clock.at, lasted)
+    await wire.send(b"200 result=49\n")
+    assert (await wire.line()).startswith("WAIT FOR DIGIT")
+    clock.at += 1.1
+    assert ("key-unmeasured" in board.alarms.standing) is (lasted is None)
+    live.keypad.heard("1", clock.at, 0.1)
+    await wire.send(b"200 result=49\n")
+    assert (await soon(done)).key == "1"
+    assert board.alarms.standing == frozenset()
 
 
 async def test_hung_up_while_an_answer_was_waited_for(plays: Start) -> None:

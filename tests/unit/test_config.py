@@ -165,6 +165,21 @@ MISTAKES: dict[str, tuple[tuple[tuple[str, str], ...], str, str]] = {
         "recording",
         r"enabled = true needs a directory",
     ),
+    "a comma in the recordings' folder": (
+        (('# directory = "/var/lib/oddzwon/recordings"', 'directory = "/srv/calls, kept"'),),
+        "recording.directory",
+        r"the path holds ' ', ',', which Asterisk's dialplan.*given: '/srv/calls, kept'.*for example directory = ",
+    ),
+    "a bracket and a quote in the prompts' folder": (
+        (('directory = "/var/lib/oddzwon/prompts"', "directory = '/srv/(old) \"prompts\"'"),),
+        "prompts.directory",
+        r"""the path holds ' ', '"', '\(', '\)', which""",
+    ),
+    "a folder named in letters that Asterisk's configuration may not keep": (
+        (('directory = "/var/lib/oddzwon/prompts"', 'directory = "/srv/zapowiedź"'),),
+        "prompts.directory",
+        r"the path holds 'ź'",
+    ),
     "a test without its date": (
         (("# [callbacks.balancing_test]", "[callbacks.balancing_test]\nid = 'LIA'"),),
         "callbacks.balancing_test.date",

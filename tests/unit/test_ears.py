@@ -21,6 +21,8 @@ from oddzwon.prompts.speech import EspeakSpeaker
 from oddzwon.prompts.spoken import Period
 from oddzwon.prompts.texts import Language, PromptKey
 
+pytestmark = pytest.mark.thorough
+
 FRAME_MS = 20
 CLOSE_MS = 20
 """How near a cut is found: the step of the comparison, and a frame."""

@@ -330,6 +330,7 @@ def end_of(events: Sequence[CallEvent], ended_at: int) -> Ending:
     return judged(replace(NEW, journal=kept(events), ended_at=ended_at))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("seconds", "phones"), [(25, 4), (100, 4), (800, 1)])
 def test_phones_that_ring_in_vain_do_not_crowd_out_how_the_caller_sent(seconds: int, phones: int) -> None:
     wait = waited(seconds, phones)
@@ -343,6 +344,7 @@ def test_phones_that_ring_in_vain_do_not_crowd_out_how_the_caller_sent(seconds: 
     assert told(ending) == (Party.NETWORK, True, MEDIUM)
 
 
+@pytest.mark.thorough
 def test_nor_whom_he_then_talked_with() -> None:
     at = T0 + 800_000
     talk: list[CallEvent] = [

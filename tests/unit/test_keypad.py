@@ -93,6 +93,22 @@ def test_a_key_that_ended_a_prompt_is_served_before_the_others(keypad: Keypad) -
     assert served(keypad, 20.0) == "12"
 
 
+def test_who_hammers_the_keypad_keeps_the_newest_when_a_notice_was_ended_by_a_key(keypad: Keypad) -> None:
+    for n in range(KEYS_KEPT):
+        keypad.heard("8" if n == KEYS_KEPT - 1 else "9", 10.0 + 2 * n)
+    keypad.again("1")
+    assert served(keypad, 1000.0) == "1" + (KEYS_KEPT - 2) * "9" + "8"
+
+
+def test_a_press_counts_by_its_beginning_where_that_is_known(keypad: Keypad) -> None:
+    keypad.heard("1", 10.6, 0.7)
+    assert keypad.waiting("1", since=10.5) is None
+    keypad.heard("2", 10.6)
+    assert keypad.waiting("12", since=10.5) is keypad.waiting("2")
+    keypad.forget(before=10.0)
+    assert served(keypad, 20.0) == "2"
+
+
 def test_in_a_talk_it_listens_to_nothing() -> None:
     keypad = Keypad()
     keypad.heard("4", 10.0)

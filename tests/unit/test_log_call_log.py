@@ -603,7 +603,7 @@ QUESTIONS: dict[str, Callable[[sqlite3.Connection], object]] = {
     "files": lambda db: recording_reading.files_of(db, ["x.raw", "x.sealed"]),
     "files to remove": lambda db: recording_reading.files_to_remove(db, ["x.raw", "x.sealed"]),
     "finished recordings": lambda db: recording_reading.finished_recordings(db, "", 20),
-    "agent's consent": lambda db: recording_reading.agent_consent(db, "PJSIP/agent1", T0),
+    "agent's consent": lambda db: recording_reading.agent_consent(db, "PJSIP/agent1", "v", "s", T0),
 }
 
 LISTS: dict[str, Callable[[Queries], object]] = {
@@ -633,6 +633,7 @@ def steps(connection: sqlite3.Connection, ask: Callable[[], object]) -> int:
     return taken
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_questions_cost_the_same_at_any_size(sizes: tuple[Path, Path], name: str) -> None:
     small, large = (sqlite3.connect(path) for path in sizes)

@@ -47,6 +47,7 @@ ASKED = AgentConsent(
     at=T0 + 100,
     until=T0 + 50_000,
 )
+QUESTION = (ASKED.version, ASKED.sha256)
 SEAL = Seal("ab.sealed", "2" * 64, "3" * 64, 48_044, 1_500)
 HOLD = Hold("anna", "C 12/26", "Dr. Nowak", "2027-05-31")
 
@@ -419,22 +420,62 @@ async def test_lists(log: CallLog, path: Path) -> None:
 
 
 async def test_the_agents_latest_word(log: CallLog) -> None:
-    assert await log.agent_consent("PJSIP/agent1", T0) is None
+    assert await log.agent_consent("PJSIP/agent1", *QUESTION, T0) is None
     yes = await log.record_agent_consent(ASKED)
-    assert await log.agent_consent("PJSIP/agent1", T0 + 100) == ConsentRow(
+    assert await log.agent_consent("PJSIP/agent1", *QUESTION, T0 + 100) == ConsentRow(
         yes, "PJSIP/agent1", "asked", True, ASKED.at, ASKED.until
     )
-    assert await log.agent_consent("PJSIP/agent1", ASKED.at - 1) is None
-    assert await log.agent_consent("PJSIP/agent1", ASKED.until + 1) is None
-    assert await log.agent_consent("PJSIP/agent2", T0 + 100) is None
+    assert await log.agent_consent("PJSIP/agent1", *QUESTION, ASKED.at - 1) is None
+    assert await log.agent_consent("PJSIP/agent1", *QUESTION, ASKED.until + 1) is None
+    assert await log.agent_consent("PJSIP/agent2", *QUESTION, T0 + 100) is None
     await log.record_agent_consent(replace(ASKED, key="7", agreed=False, at=T0 + 200))
-    found = await log.agent_consent("PJSIP/agent1", T0 + 300)
+    found = await log.agent_consent("PJSIP/agent1", *QUESTION, T0 + 300)
     assert found is not None
     assert not found.agreed
     await log.record_agent_consent(replace(ASKED, at=T0 + 300))
     assert await log.end_agent_consent("PJSIP/agent1", T0 + 400) == 1
-    assert await log.agent_consent("PJSIP/agent1", T0 + 500) is None
+    assert await log.end_agent_consent("PJSIP/agent1", T0 + 400) == 0
+    assert await log.agent_consent("PJSIP/agent1", *QUESTION, T0 + 500) is None
     assert await log.consent_on_file("HR-7", T0) == await log.consent_on_file("HR-7", T0 + 1)
+
+
+async def test_a_consent_is_to_its_own_question(log: CallLog) -> None:
+    """Another purpose is another text: neither a yes nor a no to it counts here; a logout ends them all."""
+    yes = await log.record_agent_consent(ASKED)
+    assert await log.agent_consent(ASKED.agent, "v2", ASKED.sha256, T0 + 300) is None
+    assert await log.agent_consent(ASKED.agent, ASKED.version, "9" * 64, T0 + 300) is None
+    await log.record_agent_consent(replace(ASKED, version="v2", key=None, played_ms=4_000, agreed=False, at=T0 + 200))
+    found = await log.agent_consent(ASKED.agent, *QUESTION, T0 + 300)
+    assert found is not None
+    assert found.id == yes
+    other = await log.record_agent_consent(replace(ASKED, agent="PJSIP/agent2"))
+    assert await log.end_agent_consent(ASKED.agent, T0 + 400) == 1
+    for version in ("v1", "v2"):
+        assert await log.agent_consent(ASKED.agent, version, ASKED.sha256, T0 + 500) is None
+    still = await log.agent_consent("PJSIP/agent2", *QUESTION, T0 + 500)
+    assert still is not None
+    assert still.id == other
+
+
+async def test_after_a_time_out_of_sight_no_answer_counts(log: CallLog) -> None:
+    for agent in ("PJSIP/agent1", "PJSIP/agent2"):
+        await log.record_agent_consent(replace(ASKED, agent=agent))
+    await log.record_agent_consent(replace(ASKED, agent="PJSIP/agent3", until=T0 + 350))
+    await log.end_agent_consent("PJSIP/agent2", T0 + 300)
+    await log.consent_on_file("HR-7", T0)
+    assert await log.end_agent_consents(T0 + 400) == 1  # what was over already is not ended once more
+    assert await log.agent_consent("PJSIP/agent1", *QUESTION, T0 + 500) is None
+    assert await log.end_agent_consents(T0 + 400) == 0
+
+
+async def test_holds_to_be_reviewed(log: CallLog, path: Path) -> None:
+    recordings = [(await recorded(log, f"r{n}", f"{n}.1"))[1] for n in range(1, 4)]
+    for recording, day in zip(recordings, ("2027-05-30", "2027-05-31", "2027-06-01"), strict=True):
+        await log.hold(recording, replace(HOLD, review_on=day), T0)
+    await log.release(recordings[0], reference=None, by="anna", why="over", at=T0 + 1)
+    with RecordingFiles(path, str) as files:
+        assert files.holds_due("2027-05-31") == (recordings[1],)
+        assert files.holds_due("2027-05-01") == ()
 
 
 async def test_refused_by_name(log: CallLog) -> None:
@@ -467,12 +508,19 @@ async def test_the_files_that_should_be_and_should_not(log: CallLog, path: Path)
     gone, _ = await finished_and_sealed(log, "gone", "2.1")
     await log.destroy_recording(gone, T0 + 9_000, "retention")
     _, live = await recorded(log, "live", "3.1")
-    names = [f"{name}{suffix}" for name in ("sealed", "gone", "live", "stranger") for suffix in (".raw", ".sealed")]
-    known = frozenset(names) - {"stranger.raw", "stranger.sealed", "live.sealed"}
-    assert await log.files_to_remove(names) == {"sealed.raw", "gone.raw", "gone.sealed"}
+    _, cut = await recorded(log, "cut", "4.1")  # sealed and killed before the log knew of it; then objected to
+    await log.destroy_recording(cut, T0 + 9_000, "objection")
+    _, failed = await recorded(log, "failed", "5.1")
+    await log.recording_state(failed, "failed", at=T0 + 9_000, why="its file was away")
+    stems = ("sealed", "gone", "live", "cut", "failed", "stranger")
+    names = [f"{name}{suffix}" for name in stems for suffix in (".raw", ".sealed")]
+    nobodys = {f"{name}{suffix}" for name in ("failed", "stranger") for suffix in (".raw", ".sealed")}
+    known = frozenset(names) - nobodys - {"live.sealed", "cut.sealed"}
+    to_remove = {"sealed.raw", "gone.raw", "gone.sealed", "cut.raw", "cut.sealed"}
+    assert await log.files_to_remove(names) == to_remove
     with RecordingFiles(path, str) as files:
         assert files.files_of(names) == known
-        assert files.files_to_remove(names) == {"sealed.raw", "gone.raw", "gone.sealed"}
+        assert files.files_to_remove(names) == to_remove
         assert [row.id for row in files.finished("", 10)] == [sealed_one]
         assert files.finished(sealed_one, 10) == ()
         row = files.recording(live)
@@ -498,6 +546,8 @@ async def test_keys_wrapped_otherwise(log: CallLog) -> None:
     assert await log.wrapping_keys() == {"k1"}
     old = await log.wrapped_otherwise("k0", 10)
     assert dict(old) == dict(made)
+    first = await log.wrapped_otherwise("k0", 2)
+    assert first + await log.wrapped_otherwise("k0", 10, ("k1", first[-1][0])) == old
     await log.destroy_recording(made[0][0], T0, "erased meanwhile")
     assert await log.rewrap([(name, key, wrapped("k2")) for name, key in old]) == 4
     assert await log.wrapping_keys() == {"k2"}

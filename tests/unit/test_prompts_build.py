@@ -165,7 +165,8 @@ def test_all_missing_values_are_told_at_once_with_their_variant() -> None:
 
 
 def test_a_value_that_only_a_callback_needs_is_missed_by_the_build() -> None:
-    own = tuple(OwnPrompt(key, Language.PL, "Dzień dobry.") for key in (PromptKey.L1, PromptKey.SHORT, PromptKey.L2))
+    keys = {PromptKey.SHORT: "Dzień dobry.", PromptKey.L2: "Dzień dobry.", PromptKey.L1: "{CONTROLLER}, 8, 9"}
+    own = tuple(OwnPrompt(key, Language.PL, text) for key, text in keys.items())
     with pytest.raises(BuildRefusedError, match="CALLBACK"):
         plan_of(PromptPlan((clinic(Language.PL, controller=""),), own=own))
 
@@ -200,7 +201,7 @@ async def test_a_build_speaks_only_what_changed_and_keeps_what_it_supersedes(tmp
     assert {row.state for row in again.rows} == {BuildState.UNCHANGED}
     assert [row.version for row in again.rows] == [row.version for row in first.rows]
 
-    other = replace(plan, own=(OwnPrompt(PromptKey.L1, Language.PL, "Witamy."),))
+    other = replace(plan, own=(OwnPrompt(PromptKey.L1, Language.PL, "Witamy, {CONTROLLER}, 8, 9."),))
     changed = await build(other, tmp_path, speaker)
     assert len(speaker.spoken) == total + 1
     assert [row.key for row in changed.rows if row.state is BuildState.CHANGED] == ["L1"]

@@ -7,12 +7,10 @@ import json
 import shlex
 import stat
 import wave
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from tests.unit.test_control import write_settings
 from typer.testing import CliRunner, Result
 
@@ -34,12 +32,10 @@ DID_OWN = OWN.replace('language = "pl"', 'language = "pl"\ndid = "+48221234567"'
 
 
 @pytest.fixture(autouse=True)
-def one_command_after_another(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """In one process: a wide screen, and logging that does not outlive the stderr that a command was given."""
+def a_wide_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No line of a table is broken."""
     monkeypatch.setattr(output.out, "width", 240)
     monkeypatch.setattr(output.err, "width", 240)
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -163,6 +159,7 @@ def test_the_contract_segment_may_have_its_own_words(tmp_path: Path) -> None:
     )
     contract = "\n".join(("", "[recording.contract]", *given, ""))
     own = OWN.replace("CONNECTING", "REC_ANNOUNCE").replace('language = "pl"', 'language = "pl"\nkey = "contract"')
+    own = own.replace("tu ", "{PURPOSE}, {RETENTION}, tu ")
     config = tmp_path / "oddzwon.toml"
     config.write_text(text + ("" if "[recording.contract]" in text else contract) + own, encoding="utf-8")
     spoken = {(one.key, one.variant): one.text for one in plan_of(prompt_plan(load(config))) if one.language == "pl"}
@@ -171,7 +168,7 @@ def test_the_contract_segment_may_have_its_own_words(tmp_path: Path) -> None:
 
 
 def test_an_own_text_that_nobody_can_hear_is_told(config: Path) -> None:
-    add(config, OWN.replace("CONNECTING", "REC_CONSENT"))
+    add(config, OWN.replace("CONNECTING", "REC_CONSENT").replace("tu ", "{PURPOSE}, {RETENTION}, tak: 1, tu "))
     result = run(config, "build", "--json")
     assert "never heard: own text ([[prompts.own]]) for prompt REC_CONSENT in language 'pl'" in result.stderr
     assert told(result)

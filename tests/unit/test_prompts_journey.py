@@ -23,6 +23,8 @@ from oddzwon.prompts.speech import EspeakSpeaker
 from oddzwon.prompts.studio import Studio
 from oddzwon.prompts.texts import SPOKEN_AT_CALL_TIME, Language, PromptKey
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "src" / "oddzwon" / "prompts" / "journey.md"
 WRITE = "ODDZWON_WRITE_TABLE"

@@ -46,7 +46,9 @@ CLINIC = LanguagePlan(
     ),
     "6",
 )
-GREETING = OwnPrompt(PromptKey.L1, Language.PL, "Witamy, tu {CONTROLLER}.")
+GREETING = OwnPrompt(PromptKey.L1, Language.PL, "Witamy, tu {CONTROLLER}. Sprzeciw: 8. Prawa: 9.")
+WHY = "Powód: {PURPOSE}, na {RETENTION}. Nie: 7."
+"""What an announcement with key 7 has to say."""
 
 
 def planned(*own: OwnPrompt, language: LanguagePlan = CLINIC) -> PromptPlan:
@@ -77,7 +79,7 @@ def own_for_did(one: OwnPrompt) -> OwnPrompt:
         (replace(GREETING, text=" "), MalformedTextError, "empty"),
         (replace(GREETING, did=DID, text="Tu {controller}"), MalformedTextError, r"prompts\.own.*L1.*\+48221234567"),
         (
-            OwnPrompt(PromptKey.CALLBACK, Language.PL, "O {TIME}.", audio=Path("/x.wav")),
+            OwnPrompt(PromptKey.CALLBACK, Language.PL, "O {TIME}. Tak: 1, nie: 3, nigdy: 8.", audio=Path("/x.wav")),
             MalformedTextError,
             "only the call knows",
         ),
@@ -91,7 +93,7 @@ def test_an_own_text_is_refused(own: OwnPrompt, error: type[PromptError], told: 
 
 def test_the_same_text_given_twice_is_refused() -> None:
     with pytest.raises(MalformedTextError, match="twice"):
-        load_texts([GREETING, replace(GREETING, text="Witamy.")])
+        load_texts([GREETING, replace(GREETING, text=f"{GREETING.text} Witamy.")])
 
 
 def test_audio_for_a_part_of_the_menu_is_refused_and_the_error_says_how() -> None:
@@ -101,31 +103,37 @@ def test_audio_for_a_part_of_the_menu_is_refused_and_the_error_says_how() -> Non
 
 
 def test_one_file_cannot_say_the_announcements_of_two_keys() -> None:
-    own = OwnPrompt(PromptKey.REC_OBJECT, Language.PL, "Nagrywamy: {PURPOSE}.", audio=Path("/rec.wav"))
+    own = OwnPrompt(PromptKey.REC_OBJECT, Language.PL, WHY, audio=Path("/rec.wav"))
     with pytest.raises(BuildRefusedError, match=r"rec\.wav cannot say both .*key1_pl.*key2_pl") as caught:
         plan_of(planned(own))
     assert [type(problem) for problem in caught.value.problems] == [PlanError]
-    assert plan_of(planned(replace(own, text="Nagrywamy."))), "the same words for both are one text"
+    later = replace(CLINIC.recordings[1], purpose="jakość", retention=Period(days=30))
+    alike = replace(CLINIC, recordings=(CLINIC.recordings[0], later))
+    assert plan_of(planned(own, language=alike)), "the same words for both are one text"
 
 
 # --- who hears it ---
 
 
 def test_the_dids_own_text_comes_before_the_keys_and_the_languages() -> None:
-    plain = OwnPrompt(PromptKey.REC_OBJECT, Language.PL, "Dla wszystkich.")
-    of_key = replace(plain, text="Dla klawisza.", menu_key="2")
-    of_did = replace(plain, text="Dla numeru.", did=DID)
+    plain = OwnPrompt(PromptKey.REC_OBJECT, Language.PL, f"Dla wszystkich. {WHY}")
+    of_key = replace(plain, text=f"Dla klawisza. {WHY}", menu_key="2")
+    of_did = replace(plain, text=f"Dla numeru. {WHY}", did=DID)
+
+    def first_words(spoken: dict[tuple[str, str | None, str | None], str], did: str | None) -> list[str]:
+        return [spoken["REC_OBJECT", f"key{key}_pl", did].partition(".")[0] for key in "12"]
+
     spoken = said(planned(plain, of_key, of_did))
-    assert [spoken["REC_OBJECT", f"key{key}_pl", None] for key in "12"] == ["Dla wszystkich.", "Dla klawisza."]
-    assert [spoken["REC_OBJECT", f"key{key}_pl", DID] for key in "12"] == ["Dla numeru.", "Dla numeru."]
-    both = said(planned(plain, of_key, of_did, replace(of_did, text="Dla obu.", menu_key="2")))
-    assert [both["REC_OBJECT", f"key{key}_pl", DID] for key in "12"] == ["Dla numeru.", "Dla obu."]
+    assert first_words(spoken, None) == ["Dla wszystkich", "Dla klawisza"]
+    assert first_words(spoken, DID) == ["Dla numeru", "Dla numeru"]
+    both = said(planned(plain, of_key, of_did, replace(of_did, text=f"Dla obu. {WHY}", menu_key="2")))
+    assert first_words(both, DID) == ["Dla numeru", "Dla obu"]
 
 
 def test_a_did_has_only_what_is_its_own() -> None:
     spoken = said(planned(own_for_did(GREETING)))
     assert [slot for slot in spoken if slot[2]] == [("L1", None, DID)]
-    assert spoken["L1", None, DID] == "Witamy, tu Klinika."
+    assert spoken["L1", None, DID] == "Witamy, tu Klinika. Sprzeciw: 8. Prawa: 9."
 
 
 def test_the_menu_takes_own_options_or_is_said_in_own_words_as_a_whole() -> None:
@@ -152,17 +160,17 @@ def test_a_language_offers_itself_in_itself() -> None:
 
 
 def test_what_nobody_can_hear_is_told() -> None:
-    never = OwnPrompt(PromptKey.REC_CONSENT, Language.PL, "Czy wolno?")
-    heard = OwnPrompt(PromptKey.CALLBACK, Language.PL, "Oddzwaniamy, {TIME}.")
+    never = OwnPrompt(PromptKey.REC_CONSENT, Language.PL, "Czy wolno? {PURPOSE}, {RETENTION}. Tak: 1.")
+    heard = OwnPrompt(PromptKey.CALLBACK, Language.PL, "Oddzwaniamy, {TIME}. Tak: 1, nie: 3, nigdy: 8.")
     assert unheard(planned(never, heard, GREETING, own_for_did(GREETING))) == (never,)
 
 
 async def test_the_callback_speaks_the_dids_own_text(tmp_path: Path) -> None:
-    own = OwnPrompt(PromptKey.CALLBACK, Language.PL, "Tu klinika, {TIME}.", did=DID)
+    own = OwnPrompt(PromptKey.CALLBACK, Language.PL, "Tu klinika, {TIME}. Tak: 1, nie: 3, nigdy: 8.", did=DID)
     library = PromptLibrary(tmp_path, load_texts([own]), Studio(EspeakSpeaker()), short=True)
     values = {"CONTROLLER": "Klinika", "TIME": "drugiej"}
     mine = await library.speak(PromptKey.CALLBACK, "pl", values, DID)
-    assert (mine.text, mine.did) == ("Tu klinika, drugiej.", DID)
+    assert (mine.text, mine.did) == ("Tu klinika, drugiej. Tak: 1, nie: 3, nigdy: 8.", DID)
     assert (await library.speak(PromptKey.CALLBACK, "pl", values, "+48221234568")).text == "Oddzwaniamy, drugiej."
     reopened = PromptLibrary(tmp_path, load_texts([own]), Studio(EspeakSpeaker()))
     assert await reopened.speak(PromptKey.CALLBACK, "pl", values, DID) == mine
@@ -173,17 +181,18 @@ async def test_the_callback_speaks_the_dids_own_text(tmp_path: Path) -> None:
 
 async def test_own_prompts_are_built_looked_up_by_did_and_kept_when_replaced(tmp_path: Path) -> None:
     recorded = tmp_path / "witamy.flac"
-    await recording("Witamy w klinice.", recorded)
+    await recording("Witamy, tu Klinika. Sprzeciw: osiem. Prawa: dziewięć.", recorded)
     notice = OwnPrompt(PromptKey.STATIC, Language.PL, "Komunikat tego numeru.", did=DID)
-    first = replace(GREETING, text="Witamy w klinice.", audio=recorded)
+    first = replace(GREETING, audio=recorded)
     folder = tmp_path / "prompts"
-    report = await build(planned(first, own_for_did(GREETING), notice), folder, EspeakSpeaker())
+    in_town = own_for_did(replace(GREETING, text=GREETING.text.replace("}", "} w mieście")))
+    report = await build(planned(first, in_town, notice), folder, EspeakSpeaker())
     own = {(row.key, row.did): row.own for row in report.rows if row.own}
     assert own == {("L1", None): "audio", ("L1", DID): "text", ("STATIC", DID): "text"}
     library = PromptLibrary.open(folder)
     old = library.lookup(PromptKey.L1, "pl")
     assert old == library.lookup(PromptKey.L1, "pl", did="+48221234568")
-    assert library.lookup(PromptKey.L1, "pl", did=DID).text == "Witamy, tu Klinika."
+    assert library.lookup(PromptKey.L1, "pl", did=DID).text == "Witamy, tu Klinika w mieście. Sprzeciw: 8. Prawa: 9."
     assert library.lookup(PromptKey.CONNECTING, "pl", did=DID).did is None
     mine = library.lookup(PromptKey.STATIC, "pl", did=DID)
     assert library.edition_of_audio(PromptKey.STATIC, mine.sha256) is not None
@@ -191,7 +200,8 @@ async def test_own_prompts_are_built_looked_up_by_did_and_kept_when_replaced(tmp
     assert hashlib.sha256(named.read_bytes()).hexdigest() == mine.sha256
     assert hashlib.sha256((folder / "pl" / "STATIC.wav").read_bytes()).hexdigest() != mine.sha256
 
-    again = await build(planned(GREETING, own_for_did(GREETING)), folder, EspeakSpeaker())
+    shorter = replace(GREETING, text=f"Tu {{CONTROLLER}}. {GREETING.text.partition('. ')[2]}")
+    again = await build(planned(shorter, in_town), folder, EspeakSpeaker())
     states = {(row.key, row.did): row.state for row in (*again.rows, *again.retired)}
     assert (states["L1", None], states["L1", DID]) == (BuildState.CHANGED, BuildState.UNCHANGED)
     assert states["STATIC", DID] is BuildState.RETIRED
@@ -232,8 +242,8 @@ async def recording(words: str, target: Path, *effects: str) -> None:
 
 
 def text_with(audio: Path, words: str = "Witamy w klinice.") -> RenderedText:
-    own = OwnPrompt(PromptKey.L1, Language.PL, words, did=DID, audio=audio)
-    return render(load_texts([own]), PromptKey.L1, Language.PL, {}, did=DID)
+    own = OwnPrompt(PromptKey.SHORT, Language.PL, words, did=DID, audio=audio)
+    return render(load_texts([own]), PromptKey.SHORT, Language.PL, {}, did=DID)
 
 
 @pytest.mark.parametrize("kind", ["wav", "flac"])
@@ -281,7 +291,7 @@ async def test_audio_that_a_caller_could_not_hear_is_refused(
     audio = tmp_path / "own.wav"
     sound(audio, *sides, seconds=seconds)
     with pytest.raises(
-        UnusableAudioError, match=rf"prompt L1 in language 'pl' for DID \+48221234567: .*own\.wav.*{told}"
+        UnusableAudioError, match=rf"prompt SHORT in language 'pl' for DID \+48221234567: .*own\.wav.*{told}"
     ):
         await Studio(EspeakSpeaker()).record(text_with(audio, words), tmp_path)
 
@@ -296,10 +306,10 @@ async def test_audio_that_is_none_or_not_there_is_refused(tmp_path: Path) -> Non
 
 
 async def test_a_long_own_layer_1_is_refused_with_its_seconds_and_what_to_cut(tmp_path: Path) -> None:
-    wordy = own_for_did(replace(GREETING, text="Tu {CONTROLLER}. " + "Bardzo się cieszymy z tej rozmowy " * 3 + "."))
+    wordy = own_for_did(replace(GREETING, text=f"{GREETING.text} {'Bardzo się cieszymy z tej rozmowy ' * 3}."))
     audio = tmp_path / "long.wav"
     sound(audio, 0.5, 0.5, seconds=8, gate=3)
-    own_audio = replace(GREETING, text="Witamy. A teraz tonem.", audio=audio)
+    own_audio = replace(GREETING, audio=audio)
     plan = replace(planned(wordy, own_audio), layer1_limit_s=5)
     with pytest.raises(BuildRefusedError) as caught:
         await build(plan, tmp_path / "prompts", EspeakSpeaker())

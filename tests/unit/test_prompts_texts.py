@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from oddzwon.prompts.aloud import aloud, spoken_address, spoken_number
 from oddzwon.prompts.errors import (
+    IncompleteTextError,
     MalformedTextError,
     MissingPlaceholderError,
     PlanError,
@@ -29,6 +30,7 @@ from oddzwon.prompts.texts import (
     OwnPrompt,
     PromptKey,
     language_of,
+    left_out,
     load_short_texts,
     load_texts,
 )
@@ -97,6 +99,33 @@ def test_an_own_text_replaces_the_shipped_one_in_its_language_only() -> None:
 def test_a_broken_own_text_is_refused(text: str, error: type[Exception], part: str) -> None:
     with pytest.raises(error, match=part):
         load_texts([OwnPrompt(PromptKey.L1, Language.PL, text)])
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "missing"),
+    [
+        (PromptKey.L1, "Dzień dobry.", ("{CONTROLLER}", "key 8", "key 9")),
+        (PromptKey.L1, "Tu {CONTROLLER}. Sprzeciw: osiem. Prawa: 9.", ("key 8",)),
+        (PromptKey.L1, "Tu {CONTROLLER}, ul. Prosta 18. Prawa: 9.", ("key 8",)),
+        (PromptKey.REC_OBJECT, "Witamy.", ("{PURPOSE}", "{RETENTION}", "key 7")),
+        (PromptKey.REC_OBJECT, "{PURPOSE}, {RETENTION}.", ("key 7",)),
+        (PromptKey.REC_CONSENT, "Proszę czekać.", ("{PURPOSE}", "{RETENTION}", "key 1")),
+        (PromptKey.REC_CONSENT, "{PURPOSE}? Tak: 1.", ("{RETENTION}",)),
+        (PromptKey.REC_ANNOUNCE, "Nagrywamy. Powód: {PURPOSE}.", ("{RETENTION}",)),
+        (PromptKey.REC_CONSENT_AGENT, "Zgoda?", ("{PURPOSE}", "key 1")),
+        (PromptKey.CALLBACK, "Oddzwaniamy. Tak: 1.", ("key 3", "key 8")),
+    ],
+)
+def test_an_own_text_says_what_its_receipt_stands_for(key: PromptKey, text: str, missing: tuple[str, ...]) -> None:
+    with pytest.raises(IncompleteTextError) as caught:
+        load_texts([OwnPrompt(key, Language.PL, text)])
+    assert len(caught.value.missing) == len(missing)
+    assert all(part in told for part, told in zip(missing, caught.value.missing, strict=True))
+    assert f"own text ([[prompts.own]]) for prompt {key} in language 'pl' leaves out" in str(caught.value)
+
+
+def test_every_shipped_text_says_what_its_receipt_stands_for() -> None:
+    assert {one.where: [*left_out(one)] for one in load_texts() if [*left_out(one)]} == {}
 
 
 def test_german_has_no_announcement_with_an_opt_out_and_the_error_says_why() -> None:

@@ -385,6 +385,23 @@ async def test_killed_between_the_objection_and_the_deletion(board: Switchboard)
     assert not recording.path.exists()
 
 
+async def test_what_is_held_is_sealed_and_goes_when_it_is_released(board: Switchboard) -> None:
+    """Art. 17(3)(e): a hold stands against the objection, but nothing lies there in the clear meanwhile."""
+    live = await call_of(board)
+    recording = await recorded(board, live)
+    await board.log.hold(recording.id, Hold("a", "case 1", "b", "2099-01-01"), board.now())
+    await recorders.object_to_recording(board, live, "feature code")
+    await over(board, live)
+    await sealing.seal_when_closed(board, recording.id)
+    assert await board.log.sealed(recording.id) is not None
+    assert not recording.path.exists()
+    await board.log.release(recording.id, reference=None, by="a", why="over", at=board.now())
+    await sealing.seal_left_over(board)
+    assert await state(board, recording) == "deleted"
+    assert await asyncio.to_thread(lambda: list(recording.path.parent.iterdir())) == []
+    assert board.alarms.standing == frozenset()
+
+
 async def test_an_objection_leaves_what_it_does_not_reach(board: Switchboard) -> None:
     live = await call_of(board)
     contract = await recorded(board, live, Regime.CONTRACT)

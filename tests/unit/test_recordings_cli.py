@@ -7,12 +7,11 @@ import contextlib
 import sqlite3
 import stat
 import wave
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import structlog
 from tests.unit.test_cli import only_json, run
 from tests.unit.test_control import opened_board, write_settings
 from tests.unit.test_log_recordings import recorded
@@ -23,6 +22,7 @@ from oddzwon.callflow.recording_keys import RecordingKeys
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.config import load
 from oddzwon.control import ControlError, ControlServer, ask_service
+from oddzwon.log import Wrapped
 from oddzwon.recordings.files import remove
 from oddzwon.recordings.keyring import KeyRing
 from oddzwon.recordings.sealing import seal
@@ -34,13 +34,6 @@ enabled = true
 directory = "{folder}/recordings"
 key_file = "{folder}/recordings.key"
 """
-
-
-@pytest.fixture(autouse=True)
-def logging_that_does_not_outlive_the_command() -> Iterator[None]:
-    """A command in this process logs to the stderr that it was given."""
-    yield
-    structlog.reset_defaults()
 
 
 @dataclass
@@ -207,6 +200,9 @@ async def test_not_before_it_is_sealed_and_not_what_is_not_there(running: Runnin
     _, live = await recorded(running.board.log, "live", "3.1")
     args = unseal(running, out)
     await refused(running, out, "not sealed yet: it is armed", *[live if a == running.recording else a for a in args])
+    await running.board.log.recording_state(live, "failed", at=T0, why="MixMonitor was refused")
+    asked = [live if a == running.recording else a for a in args]
+    await refused(running, out, "was never made: MixMonitor was refused", *asked)
     await refused(running, out, "no recording 'rec_x'", *["rec_x" if a == running.recording else a for a in args])
 
 
@@ -271,6 +267,7 @@ async def test_hold_and_release(running: Running) -> None:
     assert await running.said("recordings", "hold", rec, *HOLD) == (0, str({"held": rec}))
     listed = (await running.ran("recordings", "list")).stdout
     assert "C 12/26" in listed
+    assert "2099-05-31" in listed  # its review
     (shown,) = only_json(await running.ran("recordings", "list", "--json"))
     assert (shown["held"], shown["holds"][0]["approver"], shown["state"]) == (True, "Dr. Nowak", "sealed")
     with pytest.raises(Exception, match="recording-key-held"):
@@ -322,13 +319,26 @@ async def test_rekey(running: Running, tmp_path: Path, monkeypatch: pytest.Monke
         await sealed(running.board, running.folder, f"more{n}", f"{n + 2}.1")
     file = tmp_path / "recordings.key"
     before = await asyncio.to_thread(KeyRing.read, file)
-    assert only_json(await running.ran("recordings", "rekey", "--json")) == {"rewrapped": 5}
+    assert only_json(await running.ran("recordings", "rekey", "--json")) == {"rewrapped": 5, "not_rewrapped": []}
     after = await asyncio.to_thread(KeyRing.read, file)
     assert await running.board.log.wrapping_keys() == after.ids
     assert (len(after.ids), after.ids & before.ids) == (1, frozenset())
     assert (await running.ran(*unseal(running, tmp_path / "heard.wav"))).exit_code == 0
     people = await running.ran("recordings", "rekey")
     assert "5 recordings are wrapped with the new key" in people.output
+
+
+async def test_rekey_names_what_it_could_not_wrap(running: Running) -> None:
+    """A wrapped key that was damaged in the log."""
+    found = await running.board.log.sealed(running.recording)
+    assert found is not None
+    assert found.wrapped is not None
+    damaged = Wrapped(found.wrapped.key_id, bytes(72))
+    await running.board.log.rewrap([(running.recording, found.wrapped, damaged)])
+    shown = {"rewrapped": 0, "not_rewrapped": [running.recording]}
+    assert only_json(await running.ran("recordings", "rekey", "--json")) == shown
+    people = await running.ran("recordings", "rekey")
+    assert running.recording in people.output
 
 
 async def test_rekey_where_nothing_is_recorded(running: Running) -> None:

@@ -24,7 +24,7 @@ from oddzwon.callflow.recording_keys import RecordingKeys
 from oddzwon.callflow.sealing import after_start
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.config import Settings, load
-from oddzwon.log import CallLog, Condition, Decision, Ending
+from oddzwon.log import CallLog, Condition, Decision, Ending, Hold
 from oddzwon.recordings.files import remove
 from oddzwon.recordings.folder import Orphans, wrong_with
 from oddzwon.recordings.keyring import KeyRing
@@ -181,6 +181,35 @@ async def test_a_folder_and_a_link_that_look_broken_off(board: Switchboard, fold
     found = await look_through(board)
     assert found == Orphans(strangers=("0.part", "loop.part"))
     assert await there(folder) == ["0.part", "loop.part", "sealed.sealed"]
+
+
+async def test_a_name_is_shown_as_a_terminal_may_see_it(board: Switchboard, folder: Path, settings: Settings) -> None:
+    """Whoever else writes into the folder chose it."""
+    await put(folder, "\x1b]0;taken over\x07.wav")
+    await look_through(board)
+    assert board.alarms.standing == {"recording-orphans"}
+    found = (await lines(settings))["recordings"].found
+    assert "\x1b" not in found
+    assert r"'\x1b]0;taken over\x07.wav'" in found
+    assert "\udcff" not in str(Orphans(strangers=(os.fsdecode(b"\xff.wav"),)))
+
+
+async def test_a_hold_whose_day_has_come(board: Switchboard, settings: Settings) -> None:
+    held = await ended(board.log, "held", "1.1")
+    await board.log.hold(held, Hold("anna", "C 12/26", "Dr. Nowak", "2025-10-10"), T0)
+    clock = cast("FakeClock", board.clock)
+    clock.at = int(datetime(2025, 10, 9, 23, 59, tzinfo=UTC).timestamp() * 1000)
+    await look_through(board)
+    assert "hold-review" not in board.alarms.standing
+    assert "recording holds" not in await lines(settings, clock.at)
+    clock.at += 60_000
+    await look_through(board)
+    assert "hold-review" in board.alarms.standing
+    line = (await lines(settings, clock.at))["recording holds"]
+    assert (line.ok, held in line.found) == (False, True)
+    await board.log.release(held, reference=None, by="anna", why="settled", at=clock.at)
+    await look_through(board)
+    assert "hold-review" not in board.alarms.standing
 
 
 async def test_one_that_cannot_be_removed_keeps_no_other(board: Switchboard, folder: Path) -> None:

@@ -109,7 +109,8 @@ def test_comments_stay_and_the_newest_is_first(path: Path) -> None:
     assert [key.id for key in both.keys][1:] == ["k1"]
     assert KeyRing.open(path).keys == both.keys
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    alone = both.newest_only()
+    assert both.without_unused({"k1"}).keys == both.keys
+    alone = both.without_unused(())
     assert KeyRing.open(path).keys == alone.keys == both.keys[:1]
     assert path.read_text().startswith("# ours, see the safe\n")
     assert base64.b64encode(b"1" * 32) not in path.read_bytes()
@@ -241,11 +242,65 @@ async def test_broken_off_it_is_finished_by_the_next_run(
     made.append(await sealed(log, second, 6))
     for recording, secret in made:
         assert await opened(log, second, recording) == secret
-    assert await renewed(log, second) == [3, 2, 1]
-    assert (await ring(path)).keys == both.keys[:1]
+    assert await renewed(log, second) == [6, 2, 2, 2]
+    alone = (await ring(path)).keys
+    assert len(alone) == 1
+    assert alone[0] not in both.keys
     for recording, secret in made:
         assert await opened(log, second, recording) == secret
-    assert await renewed(log, second) == [6, 2, 2, 2]  # and the next one takes a new key again
+
+
+async def test_broken_off_before_anything_was_wrapped(log: CallLog, path: Path) -> None:
+    """The new key is in the file and wraps nothing yet: it is taken."""
+    first = RecordingKeys(await ring(path))
+    await sealed(log, first, 1)
+    await first.renew(log)
+    both = await ring(path)
+    assert await renewed(log, RecordingKeys(both)) == [1, 1]
+    assert (await ring(path)).keys == both.keys[:1]
+
+
+async def test_one_wrapping_that_does_not_open_keeps_no_other(
+    log: CallLog, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A damaged row: it is named, the others are wrapped anew, and the key that it names stays in the file."""
+    monkeypatch.setattr(recording_keys, "BATCH", 2)
+    keys = RecordingKeys(await ring(path))
+    old = (await ring(path)).newest
+    made = [await sealed(log, keys, n) for n in range(1, 6)]
+    damaged = made[0][0]
+    found = await log.sealed(damaged)
+    assert found is not None
+    assert found.wrapped is not None
+    await log.rewrap([(damaged, found.wrapped, Wrapped(old.id, bytes(72)))])
+    for _ in range(2):  # and again, with another new key
+        assert await renewed(log, keys) == [5, 2, 2, 1]
+        assert keys.stuck == (damaged,)
+        now = await ring(path)
+        assert (len(now.keys), now.keys[1]) == (2, old)
+        for recording, secret in made[1:]:
+            assert await opened(log, RecordingKeys(now), recording) == secret
+        assert await log.wrapping_keys() == now.ids
+
+
+def test_a_file_that_is_linked_to_stays_where_it_is(path: Path, tmp_path: Path) -> None:
+    """The operator's vault is mounted elsewhere: what is renewed is its file, not the link."""
+    (tmp_path / "vault").mkdir()
+    vault = tmp_path / "vault" / "keys"
+    before = KeyRing.open(vault)
+    path.symlink_to(vault)
+    after = KeyRing.open(path).renewed()
+    assert path.is_symlink()
+    assert KeyRing.read(vault).keys == after.keys != before.keys
+
+
+def test_what_a_crash_left_of_a_new_state_goes(path: Path) -> None:
+    """Keys of the operator's, in the clear."""
+    KeyRing.open(path)
+    left = path.with_name(path.name + ".part")
+    left.write_bytes(path.read_bytes())
+    KeyRing.open(path)
+    assert not left.exists()
 
 
 async def test_what_is_sealed_meanwhile_is_not_lost(log: CallLog, path: Path) -> None:

@@ -80,11 +80,12 @@ class MemberGone:
 
 @dataclass(frozen=True, slots=True)
 class KeyHeard:
-    """The leg's own side pressed a key."""
+    """The leg's own side let go of a key at ``at``; ``lasted_ms`` None: Asterisk does not know how long it was down."""
 
     leg: LegId
     key: str
     at: Instant
+    lasted_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

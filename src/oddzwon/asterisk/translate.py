@@ -247,7 +247,8 @@ def _dtmf_end(f: _F, at: Instant) -> KeyHeard | None:
     key = f["Digit"]
     if f.get("Direction") != "Received" or len(key) != 1 or key not in "0123456789*#":
         return None
-    return KeyHeard(f["Uniqueid"], key, at)
+    # 0: a channel driver that does not measure it (main/channel.c says it as it comes)
+    return KeyHeard(f["Uniqueid"], key, at, _number(f.get("DurationMs")) or None)
 
 
 def _shutdown(f: _F, at: Instant) -> EveryCall | None:

@@ -27,6 +27,7 @@ from oddzwon.log.queries import Queries
 from oddzwon.prompts.build import plan_of
 from oddzwon.prompts.errors import PromptError
 from oddzwon.prompts.library import PromptLibrary
+from oddzwon.prompts.rendering import where
 
 CONNECT_S = 5.0
 NEEDED_ACTIONS = ("Originate", "Hangup", "QueueStatus", "CoreShowChannels", "MixMonitorMute", "StopMixMonitor")
@@ -53,14 +54,18 @@ async def run_checks(settings: Settings) -> list[Result]:
 
 
 def _prompts(settings: Settings) -> Result:
-    wanted = plan_of(prompt_plan(settings))
     try:
-        library = PromptLibrary.open(settings.prompts.directory, short=settings.prompts.short)
+        wanted = plan_of(prompt_plan(settings))
+        library = PromptLibrary.open(
+            settings.prompts.directory,
+            short=settings.prompts.short,
+            wanted={text.slot: text.version for text in wanted},
+        )
     except PromptError as error:
         return Result("prompts", False, str(error), "run `oddzwon prompts build`")
-    there = {(p.language.value, p.key.value, p.variant, p.did): p.version for p in library.prompts}
-    missing = sorted(text.where for text in wanted if text.slot not in there)
-    other = sorted(text.where for text in wanted if there.get(text.slot, text.version) != text.version)
+    there = {prompt.slot for prompt in library.prompts}
+    missing = sorted(where(slot) for slot in library.stale if slot not in there)
+    other = sorted(where(slot) for slot in library.stale if slot in there)
     if missing or other or library.damaged:
         found = f"{len(missing)} missing, {len(other)} built with another text, {len(library.damaged)} damaged"
         first = next(iter((*missing, *other)), None)

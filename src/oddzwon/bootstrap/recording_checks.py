@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from oddzwon.bootstrap.findings import Result
+from oddzwon.callflow.nightly import day
 from oddzwon.config import Settings
 from oddzwon.domain.events import Instant
 from oddzwon.domain.number import mask
@@ -25,7 +26,23 @@ def recording_checks(settings: Settings, now: Instant) -> list[Result]:
         folder,
         _keys(recording.key_file, recording.directory, settings.log.path),
         *([_files(recording.directory, settings.log.path, now)] if folder.ok else []),
+        *_holds(settings.log.path, now),
     ]
+
+
+def _holds(log: Path, now: Instant) -> list[Result]:
+    """A line only where a hold's review is due."""
+    if not log.exists():
+        return []
+    try:
+        with RecordingFiles(log, mask) as files:
+            due = files.holds_due(day(now))
+    except LogError as error:
+        return [Result("recording holds", False, str(error), "then run this again")]
+    if not due:
+        return []
+    found = f"{len(due)} held recordings whose review day has come ({due[0]})"
+    return [Result("recording holds", False, found, "release them, or hold them on under another reference")]
 
 
 def _folder(folder: Path) -> Result:

@@ -18,7 +18,7 @@ from oddzwon.asterisk.errors import AmiAuthenticationError
 from oddzwon.asterisk.fastagi import FastAgiServer
 from oddzwon.asterisk.translate import WANTED
 from oddzwon.bootstrap.choices import choices_from
-from oddzwon.bootstrap.speaking import library_for
+from oddzwon.bootstrap.speaking import library_for, note_stale
 from oddzwon.callflow import attestation
 from oddzwon.callflow.agent_leg import agent_leg
 from oddzwon.callflow.agents import Agents
@@ -124,6 +124,7 @@ async def _open(settings: Settings) -> AsyncIterator[tuple[Switchboard, Watch, F
             callbacks=Callbacks(),
             keys=await _recording_keys(settings, log),
         )
+        note_stale(board.prompts, board.alarms)
         fastagi = FastAgiServer(
             settings.fastagi.host,
             settings.fastagi.port,

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import structlog
 
+from oddzwon.callflow.recorders import delete_for_good
+from oddzwon.callflow.sealing import objected
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.domain.attestation import BY_LONGEST, REASON_LONGEST, wrong_with_line
 from oddzwon.log.recording_records import Hold, RecordingRow, Seal
@@ -46,6 +48,8 @@ async def open_recording(board: Switchboard, recording: str, *, by: str, reason:
         raise NotAllowed(f"recording {recording} was erased: its key is destroyed, no copy of its file can be heard")
     if await board.log.recording_restricted(recording):
         raise NotAllowed(f"recording {recording}: its use is restricted (Art. 18 GDPR); it is kept, and not heard")
+    if row.state == "failed":
+        raise NotAllowed(f"recording {recording} was never made: {row.why or 'Asterisk could not write it'}")
     if found is None or found.wrapped is None:
         raise NotAllowed(f"recording {recording} is not sealed yet: it is {row.state}; see `oddzwon recordings list`")
     if board.keys is None or folder is None:
@@ -74,7 +78,7 @@ async def hold_recording(board: Switchboard, recording: str, hold: Hold) -> None
 async def release_recording(board: Switchboard, recording: str, *, reference: str, by: str, reason: str) -> int:
     """End the hold of this reference (empty: the only one); returns how many stand on. Raises NotAllowed, LogError."""
     _words(by=(by, BY_LONGEST), reason=(reason, REASON_LONGEST))
-    await _row(board, recording)
+    row = await _row(board, recording)
     standing = await board.log.holds(recording)
     if reference and reference not in standing:
         raise NotAllowed(f"recording {recording}: no hold stands under {reference!r}; see `oddzwon recordings list`")
@@ -84,6 +88,8 @@ async def release_recording(board: Switchboard, recording: str, *, reference: st
         raise NotAllowed(f"recording {recording}: {len(standing)} holds stand; name one of them with --reference")
     await board.log.release(recording, reference=reference or None, by=by, why=reason, at=board.now())
     _log.info("recording released", recording=recording)
+    if len(standing) == 1 and row.state != "deleted" and await objected(board, row):
+        await delete_for_good(board, recording)  # the hold alone had kept it
     return len(standing) - 1
 
 

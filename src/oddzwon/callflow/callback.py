@@ -10,11 +10,10 @@ from oddzwon.asterisk.agi_session import AgiSession
 from oddzwon.asterisk.errors import AgiHangup
 from oddzwon.callflow.arrival import row_of
 from oddzwon.callflow.calls import LiveCall
-from oddzwon.callflow.dialfacts import known
 from oddzwon.callflow.dialling import CallbackRun
 from oddzwon.callflow.inbound import hand_over
 from oddzwon.callflow.objection import OBJECT, confirmed, toggle_objection
-from oddzwon.callflow.recording import announce_and_arm, objected_to_recording
+from oddzwon.callflow.recording import announce_and_arm, objected_before, objected_to_recording
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.talk import NOTHING_SAID, Said, Talk
 from oddzwon.domain.callback_events import Accepted, Answered, Objected, WrongPerson
@@ -93,8 +92,7 @@ async def _greet(talk: Talk, run: CallbackRun) -> Said:
 
 async def _go_on(talk: Talk, run: CallbackRun) -> None:
     talk.reach(Stage.ANNOUNCEMENT)
-    in_call = await known(talk.board, talk.board.log.objected_in_call(run.drop.id, ObjectionScope.RECORDING))
-    carried = objected_to_recording(run.receipts) or in_call is not False
+    carried = objected_to_recording(run.receipts) or await objected_before(talk.board, run.drop.id)
     await announce_and_arm(talk, run.choice, run.line, carried_objection=carried)
     await talk.say(PromptKey.CONNECTING)
     # his agent stays promised until the two are bridged; the queue would choose without regard to promises

@@ -16,7 +16,7 @@ import structlog
 from oddzwon.asterisk import variables
 from oddzwon.asterisk.agi_session import AgiSession
 from oddzwon.asterisk.errors import AgiHangup, AmiError
-from oddzwon.callflow.agent_leg import standing_consent
+from oddzwon.callflow.agent_leg import question, standing_consent
 from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.freespace import room_left
 from oddzwon.callflow.live_recordings import Grounds
@@ -35,6 +35,7 @@ from oddzwon.callflow.switchboard import Choice, Line, Switchboard
 from oddzwon.callflow.talk import Talk
 from oddzwon.domain.events import LegId
 from oddzwon.domain.recording import Regime, announcement_for
+from oddzwon.prompts.errors import PromptError
 
 _log = structlog.get_logger(__name__)
 
@@ -72,6 +73,9 @@ async def _turn(agi: AgiSession, board: Switchboard, live: LiveCall, agent: LegI
         if recordings.segment is not None:
             just_begun = board.clock.monotonic() - recordings.segment_began < SAME_CODE_S
             return just_begun or await _end(board, live)
+        if any(recording.regime is Regime.LEGAL for recording in recordings):
+            _log.info("no contract segment: the law demands the recording that runs", call=live.id)
+            return False  # it would be silent meanwhile, and has a retention of its own
         # silent while it is announced: what the two say then belongs to neither recording
         if not await set_aside(board, live, True, "contract segment"):
             await set_aside(board, live, False, "no contract segment")
@@ -109,14 +113,27 @@ async def _grounds(agi: AgiSession, board: Switchboard, live: LiveCall, agent: L
         return None
     consent = None
     if consents_asked(board, line):
-        known = live.call.agents.get(agent)
-        consent, _ = (None, True) if known is None else await standing_consent(board, known.agent)
+        consent = await _agents_consent(board, live, agent, choice, line)
         if consent is None:
             return None
     if not await room_left(board):
         return None
     grounds = await _announced(Talk(agi, live, board, line.language), choice, line)
     return grounds if grounds is None or consent is None else replace(grounds, agent_consent=consent)
+
+
+async def _agents_consent(board: Switchboard, live: LiveCall, agent: LegId, choice: Choice, line: Line) -> int | None:
+    """The id of his answer to the segment's own question; None: it was no yes, or does not stand."""
+    known = live.call.agents.get(agent)
+    if known is None:
+        return None
+    try:
+        asked = question(board, line, choice)
+    except PromptError as error:
+        board.alarms.raise_("agent-consent", f"no contract segment: {error}")
+        return None
+    consent, _ = await standing_consent(board, known.agent, asked)
+    return consent
 
 
 async def _announced(talk: Talk, choice: Choice, line: Line) -> Grounds | None:

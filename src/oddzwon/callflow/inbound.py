@@ -14,7 +14,7 @@ from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.language import offer_before_layer1
 from oddzwon.callflow.menu import menu
 from oddzwon.callflow.notices import layer1, short_notice
-from oddzwon.callflow.recording import announce_and_arm
+from oddzwon.callflow.recording import announce_and_arm, objected_before
 from oddzwon.callflow.switchboard import Choice, Switchboard
 from oddzwon.callflow.talk import Talk
 from oddzwon.domain.events import Stage
@@ -39,7 +39,8 @@ async def inbound(agi: AgiSession, board: Switchboard) -> None:
             choice = resumed
         await _chosen(talk, choice)
         talk.reach(Stage.ANNOUNCEMENT)
-        await announce_and_arm(talk, choice, talk.line)
+        carried = await objected_before(board, live.resumes.call.id if live.resumes else None)
+        await announce_and_arm(talk, choice, talk.line, carried_objection=carried)
         await hand_over(talk, choice, agent=_same_agent(live), cut_off_before=resumed is not None)
     except AgiHangup:
         live.gone_at = board.now()

@@ -44,13 +44,16 @@ def next_night(now: Instant) -> Instant:
 
 
 async def look_through(board: Switchboard) -> Orphans:
-    """Remove what a crash has left in the recordings' folder; what does not agree with the log then is an alarm."""
+    """Remove what a crash has left in the recordings' folder; what does not agree with the log then is an alarm.
+
+    So is a hold whose day has come, on which somebody wanted to ask whether it is still needed.
+    """
     folder = board.choices.recordings
     if folder is None:
         return Orphans()
     try:
         await tidy(board, folder)
-        orphans = await asyncio.to_thread(_examined, board.log.path, folder, board.now())
+        orphans, due = await asyncio.to_thread(_examined, board.log.path, folder, board.now())
     except (OSError, LogError) as error:
         board.alarms.raise_("recordings-unreadable", f"the recordings could not be compared with the log: {error}")
         return Orphans()
@@ -59,6 +62,10 @@ async def look_through(board: Switchboard) -> Orphans:
         board.alarms.raise_("recording-orphans", f"{orphans}: see `oddzwon check`")
     else:
         board.alarms.clear("recording-orphans")
+    if due:
+        board.alarms.raise_("hold-review", f"{len(due)} held recordings ({due[0]}): are they needed still?")
+    else:
+        board.alarms.clear("hold-review")
     return orphans
 
 
@@ -85,6 +92,11 @@ async def tidy(board: Switchboard, folder: Path) -> tuple[str, ...]:
     return tuple(removed)
 
 
-def _examined(log: Path, folder: Path, now: Instant) -> Orphans:
+def _examined(log: Path, folder: Path, now: Instant) -> tuple[Orphans, tuple[str, ...]]:
     with RecordingFiles(log, mask) as files:
-        return examine(folder, files, now)
+        return examine(folder, files, now), files.holds_due(day(now))
+
+
+def day(at: Instant) -> str:
+    """The date, in UTC, as a hold's review date is written."""
+    return datetime.fromtimestamp(at / 1000, UTC).date().isoformat()

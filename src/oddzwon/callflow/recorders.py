@@ -20,7 +20,7 @@ from oddzwon.callflow.freespace import room_left
 from oddzwon.callflow.live_recordings import Grounds, LiveRecording
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.domain.events import BridgeLeft, CallEvent, HandedOver, LegEnded, LegId, Parked, Unparked
-from oddzwon.domain.recording import delete_after, objection_reaches
+from oddzwon.domain.recording import Regime, delete_after, objection_reaches
 from oddzwon.domain.rights import ObjectionScope
 from oddzwon.log.errors import LogError
 from oddzwon.log.recording_records import NewRecording
@@ -135,10 +135,14 @@ def _which(recording: LiveRecording) -> dict[str, str]:
 
 
 async def pause_or_resume(board: Switchboard, live: LiveCall) -> bool:
-    """Card data: silence, both sides, until the code is dialled again; False: it could not be done."""
+    """Card data: silence, both sides, until the code is dialled again; False: it could not be done.
+
+    Not so where the law demands the recording: it goes on, and that is False.
+    """
     async with live.recordings.lock:
-        done = [await _pause(board, recording, not recording.paused) for recording in live.recordings.heard]
-    return all(done)
+        heard = live.recordings.heard
+        done = [await _pause(board, one, not one.paused) for one in heard if one.regime is not Regime.LEGAL]
+    return len(done) == len(heard) and all(done)
 
 
 async def _pause(board: Switchboard, recording: LiveRecording, on: bool) -> bool:

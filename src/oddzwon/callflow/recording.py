@@ -6,6 +6,8 @@ armed here, and writes only while the caller is bridged.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import structlog
 
 from oddzwon.callflow.calls import LiveCall
@@ -25,10 +27,12 @@ from oddzwon.domain.recording import (
     announcement_for,
     may_record,
     mode_for,
+    objection_reaches,
     retention_for,
 )
 from oddzwon.domain.rights import ObjectionScope
 from oddzwon.log.errors import LogError
+from oddzwon.log.records import Receipt
 from oddzwon.prompts.texts import PromptKey
 
 _log = structlog.get_logger(__name__)
@@ -47,32 +51,54 @@ def variant_of(choice: Choice, line: Line) -> str:
 async def announce_and_arm(talk: Talk, choice: Choice, line: Line, *, carried_objection: bool = False) -> None:
     """Announce what this choice records, and arm the recording if that is allowed; the call goes on either way.
 
-    ``carried_objection``: the caller objected to being recorded in the call that this one resumes.
+    ``carried_objection``: the caller objected to being recorded in the call that this one resumes. It does not reach
+    what the law demands (Art. 21 GDPR).
     """
     board, live = talk.board, talk.live
     mode = recording_mode(board, choice, line)
     prompt = announcement_for(choice.regime, mode)
-    if prompt is None or carried_objection or not await room_left(board):
+    carried = carried_objection and choice.regime is not Regime.LEGAL
+    if prompt is None or carried or not await room_left(board):
         return
     said = await announce(talk, prompt, variant_of(choice, line))
-    if prompt is PromptKind.REC_OBJECT and said.key is None and await talk.waiting(NOT_ME) is not None:
-        await object_to_recording(board, live, "key 7, pressed ahead")
+    if prompt is PromptKind.REC_OBJECT and not live.recordings.objected:
+        await _key_7(talk, said)
     # whose consent is not on file is asked when he has answered; without it nothing is recorded then
     permission = await permission_for(board, live, choice, line, said, agent_consented=True)
     grounds = await grounds_for(board, line, choice, permission, said)
-    if grounds is not None:
-        if consents_asked(board, line):
-            live.recordings.awaiting = grounds
-        armed = live.recordings.awaiting is not None or await start(talk.agi, board, live, grounds) is not None
-        if armed and mode is Mode.KEYPRESS:
-            await talk.say(PromptKey.RECORDED)
-    elif live.recordings.objected or (said.receipt is not None and said.receipt.key == NOT_ME):
+    armed = grounds is not None and await _arm(talk, line, grounds)
+    if armed and mode is Mode.KEYPRESS and live.recordings.awaiting is None:  # else it is not certain yet
+        await talk.say(PromptKey.RECORDED)
+    elif live.recordings.objected:
         await talk.say(PromptKey.NOT_RECORDED)
+
+
+async def _key_7(talk: Talk, said: Said) -> None:
+    """The caller's objection, if he pressed the key at the announcement, or before it."""
+    if said.key == NOT_ME:
+        await object_to_recording(talk.board, talk.live, "key 7, at the announcement")
+    elif await talk.waiting(NOT_ME) is not None:
+        await object_to_recording(talk.board, talk.live, "key 7, pressed ahead")
+
+
+async def _arm(talk: Talk, line: Line, grounds: Grounds) -> bool:
+    """Begin the recording, or let it wait for the agent; False: it cannot, or the caller has objected meanwhile.
+
+    Who objects while MixMonitor is being started waits for the lock, and finds a recording that can be stopped.
+    """
+    recordings = talk.live.recordings
+    async with recordings.lock:
+        if recordings.objected and objection_reaches(grounds.regime, grounds.prompt):
+            return False
+        if consents_asked(talk.board, line):
+            recordings.awaiting = grounds
+            return True
+        return await start(talk.agi, talk.board, talk.live, grounds) is not None
 
 
 def objects_late(live: LiveCall, key: str) -> bool:
     """Whether this key is the caller's objection to what was announced to him, pressed before he talks to anybody."""
-    announced = any(r.prompt == PromptKind.REC_OBJECT and not r.deleted for r in live.recordings.all)
+    announced = any(receipt.prompt == PromptKind.REC_OBJECT for receipt in live.receipts)
     return key == NOT_ME and announced and live.call.connected_at is None and not live.recordings.objected
 
 
@@ -168,6 +194,24 @@ async def grounds_for(
     )
 
 
-def objected_to_recording(receipts: tuple[NoticeReceipt, ...]) -> bool:
-    """Whether key 7 was pressed at an announcement: it carries over to a callback, a consent does not."""
+def objected_to_recording(receipts: Iterable[NoticeReceipt | Receipt]) -> bool:
+    """Whether key 7 was pressed at an announcement: it stands on the receipt, also where the log took no objection."""
     return any(r.prompt == PromptKind.REC_OBJECT and r.key == NOT_ME for r in receipts)
+
+
+async def objected_before(board: Switchboard, resumed: str | None) -> bool:
+    """Whether the caller objected to being recorded in the call ``resumed``, or in one that it resumed itself.
+
+    An objection carries over to whatever goes on with the call, a consent does not. In doubt he did.
+    """
+    seen: set[str] = set()
+    while resumed is not None and resumed not in seen:
+        seen.add(resumed)
+        if await known(board, board.log.objected_in_call(resumed, ObjectionScope.RECORDING)) is not False:
+            return True
+        receipts = await known(board, board.log.receipts(resumed))
+        if receipts is None or objected_to_recording(receipts):
+            return True
+        row = await known(board, board.log.call(resumed))
+        resumed = row.resumes if row is not None else None
+    return False

@@ -22,10 +22,10 @@ from oddzwon.domain.recording import Regime, objection_reaches
 from oddzwon.domain.rights import ObjectionScope
 from oddzwon.log.errors import LogError, LogRefused
 from oddzwon.log.recording_records import RecordingRow
+from oddzwon.recordings import wav
 from oddzwon.recordings.errors import RecordingsError
 from oddzwon.recordings.files import remove
 from oddzwon.recordings.sealing import seal
-from oddzwon.recordings.wav import FRAME_BYTES
 
 _log = structlog.get_logger(__name__)
 
@@ -87,12 +87,12 @@ async def _seal(board: Switchboard, row: RecordingRow) -> None:
         return  # recording has been switched off since: what is left waits for its folder and its key
     if not await _closed(board, row, folder):
         return
-    if await _objected(board, row):
+    if await objected(board, row) and not row.held:  # what is held is kept sealed, and goes when it is released
         await delete_for_good(board, row.id)
         return
     plain = folder / row.file
     size = await asyncio.to_thread(_size, plain)
-    if size is None or size < FRAME_BYTES:
+    if size is None or size < _least(plain):
         await _nothing_recorded(board, row, plain, size)
         return
     if row.state != "finished":
@@ -113,7 +113,7 @@ async def _seal(board: Switchboard, row: RecordingRow) -> None:
     _log.info("recording sealed", call=row.call, recording=row.id, bytes=made.plain_bytes)
 
 
-async def _objected(board: Switchboard, row: RecordingRow) -> bool:
+async def objected(board: Switchboard, row: RecordingRow) -> bool:
     """Whether it must go instead: the caller objected, and a crash or a full log kept it from being deleted at once."""
     if row.id not in board.to_delete:
         reached = objection_reaches(Regime(row.regime), row.prompt)
@@ -131,9 +131,18 @@ async def _closed(board: Switchboard, row: RecordingRow, folder: Path) -> bool:
     return await stop(board, live)
 
 
+def _least(plain: Path) -> int:
+    """How many bytes hold at least one sample: an earlier version's mono .wav has its header before any."""
+    return wav.HEADER_BYTES + 1 if plain.suffix == ".wav" else wav.FRAME_BYTES
+
+
 async def _nothing_recorded(board: Switchboard, row: RecordingRow, plain: Path, size: int | None) -> None:
     """Nobody was bridged, so that the file is empty; or nothing could be written; or it is not there at the moment."""
-    if row.state == "armed" and (size is not None or row.mix is None):  # without its id MixMonitor had not begun
+    if size is not None and row.held:
+        # a hold keeps the row, not the attempts to destroy it: nothing is there to be kept or sealed
+        await board.log.recording_state(row.id, "failed", at=board.now(), why="nothing was written; it is held")
+        await asyncio.to_thread(remove, plain)
+    elif row.state == "armed" and (size is not None or row.mix is None):  # without its id MixMonitor had not begun
         await board.log.destroy_recording(row.id, board.now(), "nobody was bridged")
         await asyncio.to_thread(remove, plain)
     elif size is None:

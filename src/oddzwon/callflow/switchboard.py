@@ -14,7 +14,7 @@ from oddzwon.asterisk.ami import AmiClient
 from oddzwon.callflow.alarms import Alarms
 from oddzwon.clock import Clock
 from oddzwon.domain.callback import Limits
-from oddzwon.domain.events import Instant
+from oddzwon.domain.events import Instant, LegId
 from oddzwon.domain.language import LanguageRules
 from oddzwon.domain.number import Number, parse
 from oddzwon.domain.policy import Policy
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from oddzwon.callflow.agents import Agents
     from oddzwon.callflow.callbacks import Callbacks
     from oddzwon.callflow.calls import Calls
+    from oddzwon.callflow.keypad import Keypad
     from oddzwon.callflow.recording_keys import RecordingKeys
 
 _log = structlog.get_logger(__name__)
@@ -124,6 +125,8 @@ class Switchboard:
     callbacks: Callbacks
     keys: RecordingKeys | None = None
     """The operator's keys for recordings; None: nothing is recorded."""
+    asked: dict[LegId, Keypad] = field(default_factory=dict)
+    """The keys of the agents' legs that are being asked for their consent."""
     sealing: set[str] = field(default_factory=set)
     """The recordings that are being sealed at the moment, a few of them at once."""
     to_delete: dict[str, str] = field(default_factory=dict)

@@ -112,7 +112,9 @@ class Talk:
             return await self._wait(keys, wait_ms)
         said = NOTHING_SAID
         for _ in range(PLAYED_AGAIN):
+            began = self.board.clock.monotonic()
             said = await self.play(prompt, keys=keys, wait_ms=wait_ms, deaf_ms=HEARD_MS if deaf_to else 0)
+            keypad.forget(deaf_to, before=began + HEARD_MS / 1000)  # also what only its event tells of
             if said.early is None:
                 break
             if said.early.key not in deaf_to:
@@ -124,7 +126,8 @@ class Talk:
     async def ask(self, key: PromptKey, variant: str | None, *, keys: str, wait_ms: int) -> Said:
         """Play a question and wait for one of ``keys``, during it or after: the receipt carries that key.
 
-        Keys pressed before the question could be heard do not count (consent is an act of its own): it is asked again.
+        A key that was pressed before the question could be heard, or nobody knows when, does not count (consent is an
+        act of its own): it is asked again.
         """
         prompt = self.find(key, variant)
         if prompt is None:
@@ -132,37 +135,44 @@ class Talk:
         said = NOTHING_SAID
         for _ in range(PLAYED_AGAIN):
             self.live.keypad.forget()
-            said = await self.play(prompt, keys=keys, wait_ms=wait_ms, deaf_ms=HEARD_MS)
-            if said.early is None:
+            said = await self.play(prompt, keys=keys, wait_ms=wait_ms, deaf_ms=HEARD_MS, sure=True)
+            if said.early is None and not said.stray:
                 break
         return said
 
-    async def play(self, prompt: Prompt, *, keys: str = "", wait_ms: int = 0, deaf_ms: int = 0) -> Said:
+    async def play(
+        self, prompt: Prompt, *, keys: str = "", wait_ms: int = 0, deaf_ms: int = 0, sure: bool = False
+    ) -> Said:
         """Play this prompt, wait for a key if asked to, commit the receipt, and only then return (or raise).
 
-        A press sooner than ``deaf_ms`` into it stops it, but is no answer to it. What is pressed beside ``keys`` waits.
+        A press that began sooner than ``deaf_ms`` into it stops it, but is no answer to it; ``sure``: nor is one whose
+        beginning nobody knows. What is pressed beside ``keys`` waits.
         """
         for _ in range(PLAYED_AGAIN):
-            said = await self._play(prompt, keys, wait_ms, deaf_ms)
+            said = await self._play(prompt, keys, wait_ms, deaf_ms, sure=sure)
             if not said.stray or self.live.keypad.waiting(keys) is not None:
                 break
         return said
 
-    async def _play(self, prompt: Prompt, keys: str, wait_ms: int, deaf_ms: int) -> Said:
+    async def _play(self, prompt: Prompt, keys: str, wait_ms: int, deaf_ms: int, *, sure: bool) -> Said:
         rate = 16_000 if await self._is_wideband() else 8_000
         began = self.board.clock.monotonic()
         playback = await self.agi.stream_file(str(prompt.path), keys, sample_rate_hz=rate)
         playback = playback.within(round((self.board.clock.monotonic() - began) * 1000))
         pressed = playback.key
         press = self.live.keypad.told(pressed, self.board.clock.monotonic()) if pressed else None
-        early = press is not None and playback.played_ms < min(deaf_ms, prompt.full_ms)
+        early = False
+        if press is not None and deaf_ms:
+            early = await press.too_soon(began, playback.played_ms, min(deaf_ms, prompt.full_ms), sure=sure)
+            if sure and playback.played_ms >= deaf_ms:
+                self._note_measured(press)
         key = press.key if press is not None and not early else None
         if key is not None and press is not None:
             press.served = True
         gone: AgiHangup | None = None
         if wait_ms and playback.ended is PlaybackEnd.FINISHED:
             try:
-                key = await self._wait(keys, wait_ms, began + deaf_ms / 1000)
+                key = await self._wait(keys, wait_ms, began + deaf_ms / 1000, deaf=deaf_ms > 0, sure=sure)
             except AgiHangup as hangup:
                 gone = hangup
         made = self._receipt(prompt, playback, key)
@@ -186,12 +196,24 @@ class Talk:
                 "run `oddzwon prompts build`; can Asterisk read it?",
             )
 
+    def _note_measured(self, press: Press) -> None:
+        """A key that would be a consent, did anybody know when it went down, is an alarm until one is that is known."""
+        if press.began is not None:
+            self.board.alarms.clear("key-unmeasured")
+        else:
+            self.board.alarms.raise_("key-unmeasured", "no DTMFEnd told of it: is `dtmf` among the manager's rights?")
+
     async def waiting(self, keys: str) -> str | None:
         """A key that was pressed while nobody waited for it; None: there is none."""
         return await self._wait(keys, 0)
 
-    async def _wait(self, keys: str, wait_ms: int, since: float = 0.0) -> str | None:
-        """The next of ``keys`` within ``wait_ms``, pressed after ``since``; other keys are passed over."""
+    async def _wait(
+        self, keys: str, wait_ms: int, since: float = 0.0, *, deaf: bool = False, sure: bool = False
+    ) -> str | None:
+        """The next of ``keys`` within ``wait_ms``, pressed after ``since``; other keys are passed over.
+
+        ``deaf``: its beginning is waited for, as AGI tells only of its end; ``sure``: one without any does not count.
+        """
         keypad, clock = self.live.keypad, self.board.clock
         until = clock.monotonic() + wait_ms / 1000
         while True:
@@ -200,7 +222,12 @@ class Talk:
             left = until - now if press is None else press.settles_in(now)
             if press is not None and left <= 0:
                 press.served = True
-                return press.key
+                began = await press.beginning() if deaf else None
+                if sure:
+                    self._note_measured(press)
+                if (began is None and not sure) or (began is not None and began >= since):
+                    return press.key
+                continue
             if left <= 0:
                 return None
             digit = await self.agi.wait_for_digit(max(1, min(LISTEN_MS, round(left * 1000))))

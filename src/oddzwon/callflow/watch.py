@@ -59,6 +59,7 @@ class Watch:
         self.ready = asyncio.Event()
         self._board = board
         self._seen_before = False
+        self._sealing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Until the connection is closed for good."""
@@ -79,7 +80,8 @@ class Watch:
         while True:
             await asyncio.sleep(SWEEP_MS / 1000)
             await sweep(self._board, self)
-            await sealing.seal_left_over(self._board)
+            if self._sealing is None or self._sealing.done():  # hours of sealing hold up no other sweep
+                self._sealing = self._board.spawn(sealing.seal_left_over(self._board), "sealing-left-over")
 
     async def _space(self) -> None:
         """While anything is recorded, the space for it is watched; when it is nearly gone, recording stops."""
@@ -92,13 +94,14 @@ class Watch:
     async def _connected(self, notice: AmiConnected) -> None:
         board = self._board
         board.alarms.clear("ami-lost")
+        await agent_leg.out_of_sight(board)
         for _ in range(_TRIES):
             if self._seen_before and await reconcile(board, self, notice):
                 break
             if not self._seen_before and await take_over(board, self, notice):
                 self._seen_before = True
                 await attestation.review(board)
-                board.spawn(sealing.after_start(board), "sealing-left-over")
+                self._sealing = board.spawn(sealing.after_start(board), "sealing-left-over")
                 break
         self.ready.set()
 
@@ -138,13 +141,8 @@ class Watch:
                 self._board.agents.member_changed(queue, interface)
             case MemberGone(interface=interface):
                 self._board.spawn(agent_leg.logged_out(self._board, interface), "agent-logout")
-            case KeyHeard(leg=leg, key=key):
-                live = self._board.calls.of_leg(leg)
-                if live is not None:
-                    live.keypad.heard(key, self._board.clock.monotonic())
-                    if recording.objects_late(live, key):
-                        late = recorders.object_to_recording(self._board, live, "key 7, before the talk")
-                        self._board.spawn(late, f"objection-{live.call.leg}")
+            case KeyHeard():
+                self._key(fact)
             case FeatureUsed():
                 self._feature(fact)
             case StoodIn(linked=linked, leg=leg):
@@ -157,6 +155,22 @@ class Watch:
             case EveryCall(event=event):
                 for live in self._board.calls:
                     self.deliver(live, event)
+
+    def _key(self, heard: KeyHeard) -> None:
+        now = self._board.clock.monotonic()
+        lasted = None if heard.lasted_ms is None else heard.lasted_ms / 1000
+        if heard.leg in self._board.asked:
+            self._board.asked[heard.leg].heard(heard.key, now, lasted)
+        live = self._board.calls.of_leg(heard.leg)
+        if live is None:
+            return
+        press = live.keypad.heard(heard.key, now, lasted)
+        if (press is None or not press.served) and recording.objects_late(live, heard.key):
+            live.recordings.objected = True  # now, so that nothing begins before the objection is written
+            if press is not None:
+                press.served = True
+            late = recorders.object_to_recording(self._board, live, "key 7, before the talk")
+            self._board.spawn(late, f"objection-{live.call.leg}")
 
     def _of_call(self, linked: str, event: CallEvent) -> None:
         leg = getattr(event, "leg", "")
@@ -226,9 +240,9 @@ class Watch:
             self._board.alarms.raise_("log-unwritable", str(error))
 
     async def _pause(self, live: LiveCall, agent: LegId) -> None:
-        """The agent hears a sound if it could not be done: he is about to be told what must not be recorded."""
-        if not await recorders.pause_or_resume(self._board, live):
-            await contract.tell(self._board, agent, contract.REFUSED)
+        """The agent hears what came of it, and without a sound nothing did: he is about to be told card data."""
+        done = await recorders.pause_or_resume(self._board, live)
+        await contract.tell(self._board, agent, contract.TAKEN if done else contract.REFUSED)
 
     def _feature(self, used: FeatureUsed) -> None:
         live = self._board.calls.with_leg(used.linked, used.leg)

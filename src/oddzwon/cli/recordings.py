@@ -15,6 +15,7 @@ from oddzwon.cli.times import instant
 from oddzwon.control import ask_service
 from oddzwon.domain.number import mask
 from oddzwon.log.queries import Queries
+from oddzwon.log.recording_queries import JsonObject
 from oddzwon.recordings.sealing import Side, unseal
 
 recordings = typer.Typer(no_args_is_help=True, help="The recordings.")
@@ -50,11 +51,15 @@ def list_recordings(
             one["state"],
             show(one["seconds"]),
             one["delete_after"],
-            show(", ".join(h["reference"] for h in one["holds"] if h["released_at"] is None) or None),
+            show(", ".join(f"{h['reference']}, review {h['review_on']}" for h in _standing(one)) or None),
             one["call"],
             one["file"],
         )
     out.print(rows)
+
+
+def _standing(recording: JsonObject) -> list[JsonObject]:
+    return [hold for hold in recording["holds"] if hold["released_at"] is None]
 
 
 @recordings.command("unseal")
@@ -138,9 +143,13 @@ def rekey(context: typer.Context, as_json: Json = False) -> None:
         total = int(ask_service(path, {"command": "rekey"})["left"])
         with Progress(console=err, transient=True) as progress:
             task = progress.add_task("keys wrapped anew", total=total)
-            while done := int(ask_service(path, {"command": "rewrap"})["done"]):
-                progress.advance(task, done)
+            while (answer := ask_service(path, {"command": "rewrap"}))["done"]:
+                progress.advance(task, int(answer["done"]))
+        stuck = [str(recording) for recording in answer["stuck"]]
+    wrapped = total - len(stuck)
     if as_json:
-        print_json({"rewrapped": total})
-    else:
-        err.print(f"{total} recordings are wrapped with the new key: copy the key file anew, destroy its old copies")
+        print_json({"rewrapped": wrapped, "not_rewrapped": stuck})
+        return
+    err.print(f"{wrapped} recordings are wrapped with the new key: copy the key file anew, destroy its old copies")
+    if stuck:
+        err.print(f"not wrapped anew, for their wrapped keys do not open: {', '.join(stuck)}. Their old key stays")

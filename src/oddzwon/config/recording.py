@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from oddzwon.config.values import BalancingTest, LocalText, Section
+from oddzwon.config.values import AsteriskPath, BalancingTest, LocalText, Section
 
 
 class ContractSegment(Section):
@@ -32,7 +32,7 @@ class Recording(Section):
     """Recording is off until you turn it on (Art. 25 GDPR)."""
 
     enabled: bool = Field(False, description="Whether anything is recorded at all.")
-    directory: Path | None = Field(
+    directory: AsteriskPath | None = Field(
         None,
         description="Where Asterisk writes recordings (group oddzwon, mode 2770).",
         examples=["/var/lib/oddzwon/recordings"],

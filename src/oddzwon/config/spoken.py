@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from oddzwon.config.values import E164, Language, LocalText, Section
+from oddzwon.config.values import E164, AsteriskPath, Language, LocalText, Section
 
 
 class Controller(Section):
@@ -87,7 +87,7 @@ class OwnText(Section):
 class Prompts(Section):
     """What callers hear."""
 
-    directory: Path = Field(
+    directory: AsteriskPath = Field(
         description="Where built prompts lie; Asterisk reads them there.",
         examples=["/var/lib/oddzwon/prompts"],
     )

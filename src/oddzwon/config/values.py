@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import re
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Language = Literal["pl", "cs", "de", "en"]
 PresetName = Literal["eu", "pl", "cz", "de"]
@@ -14,6 +16,21 @@ LocalText = str | dict[Language, str]
 
 E164 = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
+
+
+def _plain_path(value: Path) -> Path:
+    odd = sorted(set(re.findall(r"[^A-Za-z0-9._/@+-]", str(value))))
+    if odd:
+        msg = (
+            f"the path holds {', '.join(map(repr, odd))}, which Asterisk's dialplan would take for something else: "
+            "name folders with a to z, A to Z, 0 to 9 and . _ @ + - alone"
+        )
+        raise ValueError(msg)
+    return value
+
+
+AsteriskPath = Annotated[Path, AfterValidator(_plain_path)]
+"""A path that is handed to Asterisk in an application's arguments: a comma, a quote, a bracket would end it there."""
 
 
 class ConfigError(Exception):

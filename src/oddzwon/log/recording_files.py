@@ -13,7 +13,7 @@ class RecordingFiles(Queries):
     """:class:`~oddzwon.log.queries.Queries` with questions about files. Each raises LogError."""
 
     def files_of(self, names: Sequence[str]) -> frozenset[str]:
-        """Those of the names that are a recording's file or sealed file."""
+        """Those of the names that are a recording's file or sealed file; one that failed has none."""
         return self.ask(lambda db: reading.files_of(db, names))
 
     def files_to_remove(self, names: Sequence[str]) -> frozenset[str]:
@@ -27,6 +27,10 @@ class RecordingFiles(Queries):
     def recording(self, recording: str) -> RecordingRow | None:
         """The recording with this id."""
         return self.ask(lambda db: reading.recording(db, recording))
+
+    def holds_due(self, today: str) -> tuple[str, ...]:
+        """The recordings with a standing hold whose review date is ``today`` (an ISO date) or was before."""
+        return self.ask(lambda db: reading.holds_due(db, today))
 
     def wrapping_keys(self) -> frozenset[str]:
         """The ids of the operator's keys that wrap any recording's."""

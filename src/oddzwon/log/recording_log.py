@@ -75,12 +75,19 @@ class RecordingLog(Inquiries):
         return await self._write(lambda db: writing.consent_on_file(db, reference, at))
 
     async def end_agent_consent(self, agent: str, at: Instant) -> int:
-        """Log that an agent's answer counts no longer, by his logout; returns how many did."""
+        """Log that an agent's answers count no longer, by his logout; returns 1 if any did."""
         return await self._write(lambda db: writing.end_agent_consent(db, agent, at))
 
-    async def agent_consent(self, agent: str, at: Instant) -> ConsentRow | None:
-        """The agent's latest answer, yes or no, if it counts at ``at``; None: he has to be asked."""
-        return await self._read(lambda db: reading.agent_consent(db, agent, at))
+    async def end_agent_consents(self, at: Instant) -> int:
+        """Log that no agent's answer counts any longer: who has logged out was not seen; returns how many agents'."""
+        return await self._write(lambda db: writing.end_agent_consents(db, at))
+
+    async def agent_consent(self, agent: str, version: str, sha256: str, at: Instant) -> ConsentRow | None:
+        """The agent's latest answer to this very question, yes or no, if it counts at ``at``; None: ask him.
+
+        ``version`` is that of the question's text, ``sha256`` of its audio: another purpose is another question.
+        """
+        return await self._read(lambda db: reading.agent_consent(db, agent, version, sha256, at))
 
     # --- at rest --------------------------------------------------------------------------------------------------
 
@@ -137,9 +144,14 @@ class RecordingLog(Inquiries):
         """Whether a restriction (Art. 18) stands for the person in the recording."""
         return await self._read(lambda db: reading.recording_restricted(db, recording))
 
-    async def wrapped_otherwise(self, key_id: str, limit: int) -> tuple[tuple[str, Wrapped], ...]:
-        """At most ``limit`` recordings whose key is wrapped with another key than this, with that wrapping."""
-        return await self._read(lambda db: reading.wrapped_otherwise(db, key_id, limit))
+    async def wrapped_otherwise(
+        self, key_id: str, limit: int, after: tuple[str, str] = ("", "")
+    ) -> tuple[tuple[str, Wrapped], ...]:
+        """At most ``limit`` recordings whose key is wrapped with another key than this, with that wrapping.
+
+        By the wrapping key's id and the recording's, from behind the pair ``after``.
+        """
+        return await self._read(lambda db: reading.wrapped_otherwise(db, key_id, limit, after))
 
     async def count_wrapped_otherwise(self, key_id: str) -> int:
         """How many recordings' keys are wrapped with another key than this; goes through all of them."""

@@ -53,12 +53,15 @@ def sealed(db: Connection, recording: str) -> Sealed | None:
     return Sealed(row[0], Seal(*row[1:6]), None if row[6] is None else Wrapped(row[6], row[7]))
 
 
-def wrapped_otherwise(db: Connection, key_id: str, limit: int) -> tuple[tuple[str, Wrapped], ...]:
+def wrapped_otherwise(
+    db: Connection, key_id: str, limit: int, after: tuple[str, str] = ("", "")
+) -> tuple[tuple[str, Wrapped], ...]:
     # two ranges of the index; <> would walk all of it
+    behind = "SELECT recording, key_id, wrapped FROM recording_key WHERE (key_id, recording) > (?3, ?4)"
     rows = db.execute(
-        "SELECT recording, key_id, wrapped FROM recording_key WHERE key_id < ?1"
-        " UNION ALL SELECT recording, key_id, wrapped FROM recording_key WHERE key_id > ?1 LIMIT ?2",
-        (key_id, limit),
+        f"SELECT * FROM ({behind} AND key_id < ?1 ORDER BY key_id, recording LIMIT ?2)"  # noqa: S608 - ours
+        f" UNION ALL SELECT * FROM ({behind} AND key_id > ?1 ORDER BY key_id, recording LIMIT ?2) LIMIT ?2",
+        (key_id, limit, *after),
     )
     return tuple((row[0], Wrapped(row[1], row[2])) for row in rows)
 
@@ -77,15 +80,24 @@ def count_wrapped_otherwise(db: Connection, key_id: str) -> int:
     return int(db.execute("SELECT count(*) FROM recording_key WHERE key_id <> ?", (key_id,)).fetchone()[0])
 
 
-def agent_consent(db: Connection, agent: str, at: Instant) -> ConsentRow | None:
+def agent_consent(db: Connection, agent: str, version: str, sha256: str, at: Instant) -> ConsentRow | None:
     row = db.execute(
-        "SELECT id, agent, source, agreed, at, until FROM agent_consent WHERE agent = ? ORDER BY id DESC LIMIT 1",
-        (agent,),
+        "SELECT id, agent, source, agreed, at, until FROM agent_consent WHERE agent = ?1"
+        " AND (source = 'ended' OR (version = ?2 AND sha256 = ?3)) ORDER BY id DESC LIMIT 1",
+        (agent, version, sha256),
     ).fetchone()
     if row is None or row[2] == "ended":
         return None
     found = replace(ConsentRow(*row), agreed=bool(row[3]))
     return found if found.at <= at and (found.until is None or at <= found.until) else None
+
+
+def holds_due(db: Connection, today: str) -> tuple[str, ...]:
+    rows = db.execute(
+        "SELECT DISTINCT recording FROM recording_hold WHERE released_at IS NULL AND review_on <= ? ORDER BY recording",
+        (today,),
+    )
+    return tuple(row[0] for row in rows)
 
 
 def holds(db: Connection, recording: str) -> tuple[str, ...]:
@@ -110,7 +122,8 @@ def finished_recordings(db: Connection, after: str, limit: int) -> tuple[Recordi
 
 def files_of(db: Connection, names: Sequence[str]) -> frozenset[str]:
     found = db.execute(
-        "SELECT file FROM recording WHERE file IN (SELECT value FROM json_each(?1))"
+        # what has failed is never looked at again: should a file of it lie there, somebody has to
+        "SELECT file FROM recording WHERE file IN (SELECT value FROM json_each(?1)) AND state <> 'failed'"
         " UNION SELECT file FROM recording_seal WHERE file IN (SELECT value FROM json_each(?1))",
         (json.dumps(list(names)),),
     )
@@ -122,7 +135,10 @@ def files_to_remove(db: Connection, names: Sequence[str]) -> frozenset[str]:
         "SELECT r.file FROM recording AS r WHERE r.file IN (SELECT value FROM json_each(?1))"
         " AND (r.sealed = 1 OR r.state = 'deleted')"
         " UNION SELECT s.file FROM recording_seal AS s JOIN recording AS r ON r.id = s.recording"
-        " WHERE s.file IN (SELECT value FROM json_each(?1)) AND r.state = 'deleted'",
+        " WHERE s.file IN (SELECT value FROM json_each(?1)) AND r.state = 'deleted'"
+        # a crash may have kept the seal of a file out of the log that was deleted then
+        " UNION SELECT n.value FROM json_each(?1) AS n JOIN recording AS r ON r.state = 'deleted'"
+        " AND r.file IN (replace(n.value, '.sealed', '.raw'), replace(n.value, '.sealed', '.wav'))",
         (json.dumps(list(names)),),
     )
     return frozenset(row[0] for row in found)

@@ -150,11 +150,22 @@ def consent_on_file(db: Connection, reference: str, at: Instant) -> int:
 
 
 def end_agent_consent(db: Connection, agent: str, at: Instant) -> int:
-    """Insert the end of an answer that counts, yes or no; returns how many that were."""
+    """Insert the end of his answers, if one counts, yes or no; returns 1 then."""
+    return _end_consents(db, at, "SELECT ?2", agent)
+
+
+def end_agent_consents(db: Connection, at: Instant) -> int:
+    """Insert the end of every agent's answers that count; returns how many agents'."""
+    return _end_consents(db, at, "SELECT DISTINCT agent FROM agent_consent WHERE agent IS NOT NULL")
+
+
+def _end_consents(db: Connection, at: Instant, agents: str, *values: str) -> int:
     return db.execute(
-        "INSERT INTO agent_consent (agent, source, agreed, at) SELECT agent, 'ended', 0, ?2 FROM agent_consent"
-        " WHERE id = (SELECT max(id) FROM agent_consent WHERE agent = ?1) AND source = 'asked' AND until >= ?2",
-        (agent, at),
+        f"INSERT INTO agent_consent (agent, source, agreed, at) SELECT one.agent, 'ended', 0, ?1"  # noqa: S608 - ours
+        f" FROM (SELECT NULL AS agent WHERE 0 UNION ALL {agents}) AS one WHERE EXISTS (SELECT 1 FROM agent_consent AS a"
+        " WHERE a.agent = one.agent AND a.source = 'asked' AND a.until >= ?1 AND NOT EXISTS"
+        " (SELECT 1 FROM agent_consent AS l WHERE l.agent = a.agent AND l.id > a.id AND l.source = 'ended'))",
+        (at, *values),
     ).rowcount
 
 

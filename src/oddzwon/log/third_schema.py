@@ -124,8 +124,9 @@ _RECORDING = (
         f"(NEW.agent_consent IS NOT NULL OR {_GERMAN}) AND NOT EXISTS (SELECT 1 FROM agent_consent AS a"
         " WHERE a.id = NEW.agent_consent AND a.agreed = 1 AND a.at <= NEW.started_at"
         " AND (a.until IS NULL OR NEW.started_at <= a.until)"
-        " AND NOT EXISTS (SELECT 1 FROM agent_consent AS l WHERE l.agent = a.agent AND l.id > a.id))",
-        "section 201 StGB: the agent consents as well, and his latest word counts",
+        " AND NOT EXISTS (SELECT 1 FROM agent_consent AS l WHERE l.agent = a.agent AND l.id > a.id"
+        " AND (l.source = 'ended' OR (l.version IS a.version AND l.sha256 IS a.sha256))))",
+        "section 201 StGB: the agent consents as well, and his latest word to this question counts",
     )
     + guard(
         "recording-armed-as",

@@ -106,12 +106,17 @@ def edition_from(text: RenderedText, take: Take, *, stem: str, engine: str, reci
         duration_ms=take.levels.milliseconds,
         engine=engine,
         recipe=recipe,
-        built_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        built_at=built_now(),
         current=True,
         did=text.did,
         own=bool(text.own),
         audio_sha256=take.source_sha256,
     )
+
+
+def built_now() -> str:
+    """The time, as an edition names it: UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _keep(directory: Path, edition: Edition, take: Take) -> None:

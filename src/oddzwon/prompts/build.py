@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from oddzwon.prompts.aloud import aloud
-from oddzwon.prompts.at_call import edition_from, make_folder
+from oddzwon.prompts.at_call import built_now, edition_from, make_folder
 from oddzwon.prompts.errors import (
     BuildRefusedError,
     BuildRunningError,
@@ -192,14 +192,31 @@ async def _speak_all(wanted: tuple[RenderedText, ...], work: _Work, on_progress:
 async def _speak_one(text: RenderedText, work: _Work) -> _Spoken:
     recipe = await work.studio.recipe(text)
     history = [edition for edition in work.editions if edition.slot == text.slot]
-    for edition in reversed(history):
-        if edition.recipe == recipe and await asyncio.to_thread(edition.damage, work.directory) is None:
-            state = BuildState.UNCHANGED if edition.current else BuildState.CHANGED
-            return _Spoken(text, edition, state, None)
+    alike = [edition for edition in reversed(history) if edition.recipe == recipe]
+    # the very text first; else another that only sounds the same: its audio serves, its version does not
+    for edition in sorted(alike, key=lambda edition: edition.text_sha256 != text.text_sha256):
+        if await asyncio.to_thread(edition.damage, work.directory) is not None:
+            continue
+        if edition.text_sha256 != text.text_sha256:
+            return _Spoken(text, _reworded(edition, text), BuildState.CHANGED, None)
+        return _Spoken(text, edition, BuildState.UNCHANGED if edition.current else BuildState.CHANGED, None)
     take = await work.studio.record(text, work.scratch)
     stem = f"{text.language}/{text.name}-{text.version}-{take.narrow_sha256[:8]}"
     edition = edition_from(text, take, stem=stem, engine=await work.studio.engine(text), recipe=recipe)
     return _Spoken(text, edition, BuildState.CHANGED if history else BuildState.NEW, take)
+
+
+def _reworded(edition: Edition, text: RenderedText) -> Edition:
+    """Another text for audio that says it too: written otherwise, spoken alike."""
+    return replace(
+        edition,
+        version=text.version,
+        text=text.text,
+        text_sha256=text.text_sha256,
+        spoken=text.spoken,
+        built_at=built_now(),
+        own=bool(text.own),
+    )
 
 
 def _put_to_use(spoken: list[_Spoken], editions: tuple[Edition, ...], directory: Path) -> BuildReport:
@@ -208,8 +225,8 @@ def _put_to_use(spoken: list[_Spoken], editions: tuple[Edition, ...], directory:
             for made, (target, _) in zip((one.take.narrow, one.take.wide), one.edition.files(directory), strict=True):
                 make_folder(target.parent)
                 publish(made, target)
-    chosen = {one.edition.stem: replace(one.edition, current=True) for one in spoken}
-    kept = [replace(edition, current=False) for edition in editions if edition.stem not in chosen]
+    chosen = {(one.edition.stem, one.edition.version): replace(one.edition, current=True) for one in spoken}
+    kept = [replace(one, current=False) for one in editions if (one.stem, one.version) not in chosen]
     write_manifest(directory, [*kept, *chosen.values()])
     _copy_for_dialplan([one.edition for one in spoken if one.text.key is PromptKey.STATIC], directory)
     slots = {one.edition.slot for one in spoken}

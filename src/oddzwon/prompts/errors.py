@@ -7,6 +7,7 @@ PromptError
 │   ├── MissingPlaceholderError    a value that the text needs was not given, or is empty
 │   ├── UnknownPlaceholderError    a text or a caller names a placeholder that does not exist
 │   ├── WrongLanguageError         an own text is the shipped text of another language
+│   ├── IncompleteTextError        an own text leaves out what its prompt is there to say
 │   └── MalformedTextError         a stray brace, a control character, nothing to say
 ├── PlanError                      the plan contradicts itself
 ├── SpeechError                    text could not be made into audio
@@ -18,7 +19,8 @@ PromptError
 │   ├── ManifestError              unreadable, or written by a newer version
 │   ├── BuildRunningError          another build holds the folder
 │   └── PromptMissingError         the prompt was never built
-│       └── PromptDamagedError     it was, but the file on the disk is not what was built
+│       ├── PromptDamagedError     it was, but the file on the disk is not what was built
+│       └── PromptStaleError       it was, but it announces another recording than the settings do now
 └── BuildRefusedError              one or more of the above, all of them told at once
 """
 
@@ -80,6 +82,15 @@ class WrongLanguageError(TextError):
         self.where = where
 
 
+class IncompleteTextError(TextError):
+    """An own text leaves out what its prompt is there to say; `missing` are the words for each part."""
+
+    def __init__(self, where: str, missing: Sequence[str]) -> None:
+        super().__init__(f"{where} leaves out {', '.join(missing)}: a caller has to hear it, add it to the text")
+        self.where = where
+        self.missing = tuple(missing)
+
+
 class MalformedTextError(TextError):
     """The text itself is broken."""
 
@@ -138,6 +149,10 @@ class PromptMissingError(LibraryError):
 
 class PromptDamagedError(PromptMissingError):
     """The prompt was built, but the file on the disk is not what was built."""
+
+
+class PromptStaleError(PromptMissingError):
+    """The prompt announces a recording in other words than the settings give now."""
 
 
 class BuildRefusedError(PromptError):

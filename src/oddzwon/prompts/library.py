@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from oddzwon.prompts.at_call import AtCallSpeech, kept
-from oddzwon.prompts.errors import LibraryError, PromptDamagedError, PromptMissingError
+from oddzwon.prompts.errors import LibraryError, PromptDamagedError, PromptMissingError, PromptStaleError
 from oddzwon.prompts.manifest import Edition, read_manifest
-from oddzwon.prompts.rendering import render, shortened
+from oddzwon.prompts.rendering import Slot, render, shortened
 from oddzwon.prompts.studio import Studio
-from oddzwon.prompts.texts import Language, PromptKey, Texts, language_of, load_short_texts, load_texts
+from oddzwon.prompts.texts import (
+    ANNOUNCES_RECORDING,
+    Language,
+    PromptKey,
+    Texts,
+    language_of,
+    load_short_texts,
+    load_texts,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,11 @@ class Prompt:
     frames: int
     text: str
     did: str | None = None
+
+    @property
+    def slot(self) -> Slot:
+        """What it is the prompt of."""
+        return self.language.value, self.key.value, self.variant, self.did
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +74,34 @@ class PromptLibrary:
         studio: Studio | None = None,
         *,
         short: bool = False,
+        wanted: Mapping[Slot, str] | None = None,
     ) -> None:
         self._directory = directory.absolute()
         self._texts = texts
         self._short = load_short_texts() if short else None
+        self._wanted = wanted
         self._at_call = None if studio is None else AtCallSpeech(self._directory, studio)
         self._editions: tuple[Edition, ...] = ()
-        self._current: dict[tuple[str, str, str | None, str | None], Prompt] = {}
-        self._damaged: dict[tuple[str, str, str | None, str | None], Damage] = {}
+        self._current: dict[Slot, Prompt] = {}
+        self._damaged: dict[Slot, Damage] = {}
 
     @classmethod
     def open(
-        cls, directory: Path, studio: Studio | None = None, *, texts: Texts | None = None, short: bool = False
+        cls,
+        directory: Path,
+        studio: Studio | None = None,
+        *,
+        texts: Texts | None = None,
+        short: bool = False,
+        wanted: Mapping[Slot, str] | None = None,
     ) -> Self:
         """Opens a folder; a folder where nothing was built yet is an empty library.
 
         Reads and hashes every file that is in use (blocking: call it before the event loop, or in a thread).
-        `studio` speaks what is known only during a call; `short` is the plan's. Raises ManifestError.
+        `studio` speaks what is known only during a call; `short` is the plan's. `wanted` is the version of each text
+        that the settings give now (of plan_of); left out, nothing is compared. Raises ManifestError.
         """
-        library = cls(directory, texts or load_texts(), studio, short=short)
+        library = cls(directory, texts or load_texts(), studio, short=short, wanted=wanted)
         library.reload()
         return library
 
@@ -101,6 +123,17 @@ class PromptLibrary:
     def damaged(self) -> tuple[Damage, ...]:
         """Prompts that were built and are not what they were."""
         return tuple(self._damaged.values())
+
+    @property
+    def stale(self) -> tuple[Slot, ...]:
+        """What callers would hear in other words than the settings give now, or not at all: it was not built."""
+        if self._wanted is None:
+            return ()
+        built = {slot: prompt.version for slot, prompt in self._current.items()}
+        other = [slot for slot, version in self._wanted.items() if built.get(slot) != version]
+        # what was a DID's own goes before the language's until the next build; nothing wanted: nothing can be rendered
+        left = (slot for slot in built if not self._wanted or (slot[3] and (*slot[:3], None) in self._wanted))
+        return (*other, *(slot for slot in left if slot not in self._wanted))
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
@@ -134,18 +167,31 @@ class PromptLibrary:
     def lookup(self, key: PromptKey, language: str, variant: str | None = None, did: str | None = None) -> Prompt:
         """What to play to a caller of this DID (E.164): its own prompt where there is one, else the language's.
 
-        An own prompt that is damaged is not replaced by the language's: that may name another controller. Raises
-        UnknownLanguageError, PromptMissingError, PromptDamagedError.
+        An own prompt that is damaged is not replaced by the language's: that may name another controller. What
+        announces a recording is not handed out in other words than the settings give now: it would promise another
+        purpose or period than is kept. Raises UnknownLanguageError, PromptMissingError, PromptDamagedError,
+        PromptStaleError.
         """
         code = language_of(language)
         name = f"prompt {key.value}{f', variant {variant!r},' if variant else ''} in language {language!r}"
-        for slot in ((code, key.value, variant, did), (code, key.value, variant, None)):
+        slots = ((code, key.value, variant, did), (code, key.value, variant, None))
+        for slot in slots:
             prompt = self._current.get(slot)
+            if prompt is not None and self._is_stale(prompt, slots):
+                raise PromptStaleError(
+                    f"{name} was built with other words than the settings give now, so nothing is recorded: "
+                    "run `oddzwon prompts build`, then restart the service"
+                )
             if prompt is not None:
                 return prompt
             if slot in self._damaged:
                 raise PromptDamagedError(f"{name}: {self._damaged[slot].reason}: run `oddzwon prompts build`")
         raise PromptMissingError(f"{name} is not in {self._directory}: run `oddzwon prompts build`")
+
+    def _is_stale(self, prompt: Prompt, slots: Sequence[Slot]) -> bool:
+        if self._wanted is None or prompt.key not in ANNOUNCES_RECORDING:
+            return False
+        return prompt.version != next((self._wanted[slot] for slot in slots if slot in self._wanted), None)
 
     async def speak(self, key: PromptKey, language: str, values: Mapping[str, str], did: str | None = None) -> Prompt:
         """A prompt that holds what only the call knows, such as {TIME}; spoken once, then found again.

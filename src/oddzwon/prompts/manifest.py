@@ -16,6 +16,7 @@ from typing import Any
 
 from oddzwon.prompts.errors import ManifestError
 from oddzwon.prompts.own_audio import file_sha256
+from oddzwon.prompts.rendering import Slot
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -52,8 +53,8 @@ class Edition:
     audio_sha256: str | None = None
 
     @property
-    def slot(self) -> tuple[str, str, str | None, str | None]:
-        """What it is an edition of: language, prompt, variant, DID."""
+    def slot(self) -> Slot:
+        """What it is an edition of."""
         return self.language, self.key, self.variant, self.did
 
     def files(self, folder: Path) -> tuple[tuple[Path, str], tuple[Path, str]]:

@@ -15,6 +15,9 @@ from oddzwon.prompts.plan import LanguagePlan, MenuChoice, RecordingNotice
 from oddzwon.prompts.spoken import Period, language_name, spoken_period
 from oddzwon.prompts.texts import SPOKEN_AT_CALL_TIME, Language, OwnPrompt, PromptKey, Template, Texts
 
+Slot = tuple[str, str, str | None, str | None]
+"""What a text is the text of: language, prompt, variant, DID."""
+
 MENU_VARIANT = "menu"
 """The variant of MENU_OPTION under which a language's whole menu is one prompt."""
 
@@ -63,8 +66,8 @@ class RenderedText:
         return self.text_sha256[:12]
 
     @property
-    def slot(self) -> tuple[str, str, str | None, str | None]:
-        """What it is the text of: language, prompt, variant, DID."""
+    def slot(self) -> Slot:
+        """What it is the text of."""
         return self.language.value, self.key.value, self.variant, self.did
 
     @property
@@ -76,9 +79,14 @@ class RenderedText:
     @property
     def where(self) -> str:
         """The words by which an error names it."""
-        of_did = f" for DID {self.did}" if self.did else ""
-        variant = f"-{self.variant}" if self.variant else ""
-        return f"prompt {self.key}{variant} in language {self.language.value!r}{of_did}"
+        return where(self.slot)
+
+
+def where(slot: Slot) -> str:
+    """The words by which a message names what is spoken there."""
+    language, key, variant, did = slot
+    of_did = f" for DID {did}" if did else ""
+    return f"prompt {key}{f'-{variant}' if variant else ''} in language {language!r}{of_did}"
 
 
 def render(

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from oddzwon.prompts.errors import (
+    IncompleteTextError,
     MalformedTextError,
     MissingPlaceholderError,
     UnknownLanguageError,
@@ -86,6 +87,24 @@ MEANING: Mapping[str, str] = MappingProxyType(
     }
 )
 """Every placeholder, and what a person has to set for it."""
+
+ANNOUNCES_RECORDING = frozenset(
+    {PromptKey.REC_OBJECT, PromptKey.REC_CONSENT, PromptKey.REC_ANNOUNCE, PromptKey.REC_CONSENT_AGENT}
+)
+"""Prompts without which nothing is recorded: what they say of a recording has to be so."""
+
+_WHY_AND_HOW_LONG = frozenset({"PURPOSE", "RETENTION"})
+NEEDED: Mapping[PromptKey, tuple[frozenset[str], str]] = MappingProxyType(
+    {
+        PromptKey.L1: (frozenset({"CONTROLLER"}), "89"),
+        PromptKey.REC_OBJECT: (_WHY_AND_HOW_LONG, "7"),
+        PromptKey.REC_CONSENT: (_WHY_AND_HOW_LONG, "1"),
+        PromptKey.REC_ANNOUNCE: (_WHY_AND_HOW_LONG, ""),
+        PromptKey.REC_CONSENT_AGENT: (frozenset({"PURPOSE"}), "1"),
+        PromptKey.CALLBACK: (frozenset(), "138"),
+    }
+)
+"""What a text has to say, else its receipt proves nothing (Art. 13, 21(4) GDPR): placeholders, and keys as digits."""
 
 _PLACEHOLDER = re.compile(r"\{([A-Z_]+)\}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -203,7 +222,8 @@ def load_texts(own: Sequence[OwnPrompt] = ()) -> Texts:
     """The shipped texts, replaced by the operator's `own` where given.
 
     Raises MalformedTextError, UnknownPromptError; UnknownPlaceholderError if an own text uses a placeholder that the
-    shipped text of the same prompt and language does not have; WrongLanguageError if it is another language's text.
+    shipped text of the same prompt and language does not have; WrongLanguageError if it is another language's text;
+    IncompleteTextError if it leaves out what :data:`NEEDED` asks for.
     """
     words = _read("texts.json")
     shipped = {slot: _checked(Template(*slot, text), placeholders(text)) for slot, text in words.items()}
@@ -246,11 +266,24 @@ def _own_checked(one: OwnPrompt, shipped: Mapping[tuple[Language, PromptKey], st
         if foreign:
             raise UnknownPlaceholderError(one.where, min(foreign), sorted(allowed), language)
     template = _checked(Template(one.language, one.key, one.text, one), allowed)
+    if missing := list(left_out(template)):
+        raise IncompleteTextError(template.where, missing)
     if one.audio is not None and "TIME" in template.placeholders:
         raise MalformedTextError(
             f"{one.where}: audio cannot say {{TIME}}, which only the call knows: leave {{TIME}} out, or the audio"
         )
     return template
+
+
+def left_out(template: Template) -> Iterator[str]:
+    """What the prompt is there to say (:data:`NEEDED`) and this text does not, in words for a person."""
+    names, keys = NEEDED.get(template.key, (frozenset(), ""))
+    for name in sorted(names - template.placeholders):
+        yield f"{{{name}}} ({MEANING[name]})"
+    words = _PLACEHOLDER.sub(" ", template.text)
+    for key in keys:
+        if not re.search(rf"(?<!\w){key}(?!\w)", words):
+            yield f"the key {key}, written as a digit"
 
 
 def _bare(text: str) -> str:

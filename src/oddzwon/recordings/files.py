@@ -16,13 +16,18 @@ PART: Final = ".part"
 """What is still being written; whoever finds one that nobody writes may remove it."""
 
 
+def unfinished(target: Path) -> Path:
+    """Where the file is written until it is whole."""
+    return target.with_name(target.name + PART)
+
+
 @contextmanager
 def written_whole(target: Path, mode: int, *, ours: bool = True) -> Iterator[BinaryIO]:
     """A file that stands under its name, synced, once the block is left; after an error it does not.
 
     ``ours``: nobody else writes such names here, and what lies under the name for the unfinished one is a crash's.
     """
-    part = target.with_name(target.name + PART)
+    part = unfinished(target)
     if ours:
         part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)

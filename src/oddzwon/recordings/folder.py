@@ -68,7 +68,7 @@ class OnRecord(Protocol):
     """What the log says of files; :class:`oddzwon.log.recording_files.RecordingFiles` says it."""
 
     def files_of(self, names: Sequence[str]) -> frozenset[str]:
-        """Those of the names that are a recording's file or sealed file."""
+        """Those of the names that are a recording's file or sealed file; one that failed has none."""
         ...
 
     def files_to_remove(self, names: Sequence[str]) -> frozenset[str]:
@@ -112,7 +112,12 @@ class Orphans:
             "broken off": self.broken_off,
             "not sealed": self.unsealed,
         }
-        return "; ".join(f"{len(found)} {kind} ({found[0]})" for kind, found in kinds.items() if found)
+        return "; ".join(f"{len(found)} {kind} ({_shown(found[0])})" for kind, found in kinds.items() if found)
+
+
+def _shown(name: str) -> str:
+    """A name as a terminal may be given it: whoever else writes into the folder chose it."""
+    return name if name.isascii() and name.isprintable() else ascii(name)
 
 
 def examine(folder: Path, log: OnRecord, now_ms: int) -> Orphans:

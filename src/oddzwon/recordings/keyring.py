@@ -20,7 +20,7 @@ from nacl import bindings as sodium
 from nacl.exceptions import CryptoError
 
 from oddzwon.recordings.errors import KeyFileError, KeyNotThere
-from oddzwon.recordings.files import written_whole
+from oddzwon.recordings.files import unfinished, written_whole
 
 KEY_BYTES: Final = sodium.crypto_aead_xchacha20poly1305_ietf_KEYBYTES
 _NONCE_BYTES: Final = sodium.crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
@@ -58,9 +58,12 @@ class KeyRing:
         such file, or is missing although recordings need it: a new one would not open them.
         """
         try:
-            return cls.read(path)
+            ring = cls.read(path)
         except FileNotFoundError:
             pass
+        else:
+            unfinished(ring.path).unlink(missing_ok=True)  # a crash of a rekey left keys in it
+            return ring
         if needed:
             raise KeyFileError(
                 f"recording.key_file: {path} is not there, and recordings are wrapped with its keys "
@@ -72,8 +75,12 @@ class KeyRing:
 
     @classmethod
     def read(cls, path: Path) -> KeyRing:
-        """Read an existing file (blocking). Raises KeyFileError, FileNotFoundError."""
+        """Read an existing file (blocking); where it is a link, its target is the file from then on.
+
+        Raises KeyFileError, FileNotFoundError.
+        """
         try:
+            path = path.resolve()  # a new state takes the place of the file itself, wherever the operator keeps it
             descriptor = os.open(path, os.O_RDONLY)
             with os.fdopen(descriptor, "rb") as file:
                 mode = os.fstat(file.fileno()).st_mode
@@ -146,9 +153,10 @@ class KeyRing:
         ring._write()
         return ring
 
-    def newest_only(self) -> KeyRing:
-        """The ring without its old keys, written to the file (blocking). Raises OSError."""
-        ring = KeyRing(self.path, self.keys[:1], self._comments)
+    def without_unused(self, used: Collection[str]) -> KeyRing:
+        """The ring without those of its old keys that wrap nothing, written to the file (blocking). Raises OSError."""
+        kept = tuple(key for key in self.keys[1:] if key.id in used)
+        ring = KeyRing(self.path, (self.newest, *kept), self._comments)
         ring._write()
         return ring
 
