@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from tests.unit.test_control import opened_board, write_settings
 from tests.unit.test_log_recordings import ASKED
-from tests.unit.test_recorders import AGENT, LEG, Manager, call_of, manager, recorded, state
+from tests.unit.test_recorders import AGENT, LEG, Manager, call_of, manager, recorded, recording_board, state
 
 from oddzwon.asterisk.ami_notices import AmiConnected
 from oddzwon.asterisk.facts import FeatureUsed
-from oddzwon.bootstrap.service import ami_settings
 from oddzwon.callflow import contract
 from oddzwon.callflow.agent_leg import standing_consent
 from oddzwon.callflow.recorders import pause_or_resume
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.watch import Watch
-from oddzwon.config import Settings, load
 from oddzwon.domain.recording import Regime
 from oddzwon.log import AgentConsent
 from oddzwon.prompts.library import Prompt
@@ -42,18 +38,8 @@ class Connected(Manager):
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    (tmp_path / "recordings").mkdir()
-    return load(write_settings(tmp_path))
-
-
-@pytest.fixture
-async def board(settings: Settings, tmp_path: Path) -> AsyncIterator[Switchboard]:
-    async with opened_board(settings) as board:
-        heard = Connected(ami_settings(settings), frozenset())
-        heard.says, heard.asked = {}, []
-        board.ami = heard
-        board.choices = replace(board.choices, recordings=tmp_path / "recordings", min_free_bytes=1)
+async def board(tmp_path: Path) -> AsyncIterator[Switchboard]:
+    async with recording_board(tmp_path, Connected) as board:
         yield board
 
 

@@ -9,21 +9,18 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from tests.unit.test_control import opened_board, write_settings
 from tests.unit.test_log_call_log import PARTY, receipt
-from tests.unit.test_recorders import FRAME, LEG, Manager, call_of, manager, over
+from tests.unit.test_recorders import FRAME, LEG, call_of, manager, over, recording_board
 
 from oddzwon.asterisk.agi_results import Playback, PlaybackEnd
 from oddzwon.asterisk.agi_session import AgiSession
 from oddzwon.asterisk.facts import KeyHeard
-from oddzwon.bootstrap.service import ami_settings
 from oddzwon.callflow import recorders
 from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.recording import announce_and_arm, objected_before
 from oddzwon.callflow.switchboard import Choice, Switchboard
 from oddzwon.callflow.talk import Talk
 from oddzwon.callflow.watch import Watch
-from oddzwon.config import Settings, load
 from oddzwon.domain.recording import Mode, Regime, Retention
 from oddzwon.domain.rights import ObjectionScope
 from oddzwon.log.errors import LogUnavailable
@@ -57,24 +54,9 @@ class Asterisk:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    (tmp_path / "recordings").mkdir()
-    return load(write_settings(tmp_path))
-
-
-@pytest.fixture
-async def board(settings: Settings, tmp_path: Path) -> AsyncIterator[Switchboard]:
-    async with opened_board(settings) as board:
-        asterisk = Manager(ami_settings(settings), frozenset())
-        asterisk.says, asterisk.asked = {}, []
-        board.ami = asterisk
-        board.choices = replace(
-            board.choices,
-            recordings=tmp_path / "recordings",
-            min_free_bytes=1,
-            recording_test="LIA-1",
-            quality_mode=Mode.ANNOUNCE,
-        )
+async def board(tmp_path: Path) -> AsyncIterator[Switchboard]:
+    async with recording_board(tmp_path) as board:
+        board.choices = replace(board.choices, recording_test="LIA-1", quality_mode=Mode.ANNOUNCE)
         yield board
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import wave
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from oddzwon.callflow.live_recordings import LiveRecording
 from oddzwon.callflow.recording_keys import RecordingKeys
 from oddzwon.callflow.reopened import known_call
 from oddzwon.callflow.switchboard import Switchboard
-from oddzwon.config import Settings, load
+from oddzwon.config import load
 from oddzwon.domain.events import BridgeLeft, Direction, HandedOver, Parked, Unparked
 from oddzwon.domain.recording import Regime
 from oddzwon.domain.rights import ObjectionScope
@@ -55,21 +56,23 @@ class Manager(AmiClient):
         return AmiResponse(message == "", message, {})
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    (tmp_path / "recordings").mkdir()
-    return load(write_settings(tmp_path))
-
-
-@pytest.fixture
-async def board(settings: Settings, tmp_path: Path) -> AsyncIterator[Switchboard]:
+@asynccontextmanager
+async def recording_board(folder: Path, asterisk: type[Manager] = Manager) -> AsyncIterator[Switchboard]:
+    """A board that records into ``folder``/recordings, with a manager that answers as the test says."""
+    (folder / "recordings").mkdir()
+    settings = await asyncio.to_thread(lambda: load(write_settings(folder)))
     async with opened_board(settings) as board:
-        manager = Manager(ami_settings(settings), frozenset())
+        manager = asterisk(ami_settings(settings), frozenset())
         manager.says, manager.asked = {}, []
         board.ami = manager
-        board.choices = replace(board.choices, recordings=tmp_path / "recordings", min_free_bytes=1)
-        ring = await asyncio.to_thread(KeyRing.open, tmp_path / "recordings.key")
-        board.keys = RecordingKeys(ring)
+        board.choices = replace(board.choices, recordings=folder / "recordings", min_free_bytes=1)
+        board.keys = RecordingKeys(await asyncio.to_thread(KeyRing.open, folder / "recordings.key"))
+        yield board
+
+
+@pytest.fixture
+async def board(tmp_path: Path) -> AsyncIterator[Switchboard]:
+    async with recording_board(tmp_path) as board:
         yield board
 
 
