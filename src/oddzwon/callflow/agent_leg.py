@@ -21,9 +21,9 @@ from oddzwon.callflow.keypad import Keypad
 from oddzwon.callflow.recorders import start
 from oddzwon.callflow.recording import consents_asked, variant_of
 from oddzwon.callflow.switchboard import Choice, Line, Switchboard
-from oddzwon.callflow.talk import ENDED, Talk, plays_wideband
+from oddzwon.callflow.talk import Talk, plays_wideband, receipt_of_playing
 from oddzwon.domain.call import Phase
-from oddzwon.domain.notice import NoticeReceipt, receipt
+from oddzwon.domain.notice import NoticeReceipt
 from oddzwon.domain.recording import HEARD_MS, Regime
 from oddzwon.log.errors import LogError
 from oddzwon.log.recording_records import AgentConsent
@@ -159,17 +159,7 @@ async def _ask_by_key(agi: AgiSession, board: Switchboard, prompt: Prompt, keypa
         return None  # nobody can have heard what he would consent to
     if playback.ended is PlaybackEnd.FINISHED:
         key = await _answer(agi, board, keypad, began + heard_ms / 1000)
-    made = receipt(
-        prompt.key.value,
-        version=prompt.version,
-        sha256=prompt.sha256,
-        language=prompt.language,
-        played_ms=playback.played_ms,
-        full_ms=prompt.full_ms,
-        ended=ENDED[playback.ended],
-        key=key,
-        at=board.now(),
-    )
+    made = receipt_of_playing(prompt, playback, key, board.now())
     if playback.ended is PlaybackEnd.HANGUP:
         await agi.channel_status()  # raises the hang-up that the playback has seen
     return made if made.complete else None

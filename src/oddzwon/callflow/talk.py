@@ -14,7 +14,7 @@ from oddzwon.asterisk.errors import AgiHangup
 from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.keypad import Press
 from oddzwon.callflow.switchboard import Line, Switchboard
-from oddzwon.domain.events import Stage, StageReached
+from oddzwon.domain.events import Instant, Stage, StageReached
 from oddzwon.domain.notice import Ended, NoticeReceipt, receipt
 from oddzwon.domain.recording import HEARD_MS
 from oddzwon.log.errors import LogError
@@ -25,7 +25,7 @@ from oddzwon.prompts.texts import PromptKey
 
 _log = structlog.get_logger(__name__)
 
-ENDED = {
+_ENDED = {
     PlaybackEnd.FINISHED: Ended.FINISHED,
     PlaybackEnd.KEY: Ended.KEY,
     PlaybackEnd.FAILED: Ended.FAILED,
@@ -175,7 +175,7 @@ class Talk:
                 key = await self._wait(keys, wait_ms, began + deaf_ms / 1000, deaf=deaf_ms > 0, sure=sure)
             except AgiHangup as hangup:
                 gone = hangup
-        made = self._receipt(prompt, playback, key)
+        made = receipt_of_playing(prompt, playback, key, self.board.now())
         row = await self._commit(made)
         if gone is not None:
             raise gone
@@ -245,19 +245,6 @@ class Talk:
         self.board.alarms.clear(f"prompt-missing-{key}-{language}")
         return prompt
 
-    def _receipt(self, prompt: Prompt, playback: Playback, key: str | None) -> NoticeReceipt:
-        return receipt(
-            prompt.key.value,
-            version=prompt.version,
-            sha256=prompt.sha256,
-            language=prompt.language,
-            played_ms=playback.played_ms,
-            full_ms=prompt.full_ms,
-            ended=ENDED[playback.ended],
-            key=key,
-            at=self.board.now(),
-        )
-
     async def _commit(self, made: NoticeReceipt) -> int | None:
         self.live.receipts.append(made)
         if self.live.id is None:
@@ -287,6 +274,21 @@ async def plays_wideband(agi: AgiSession) -> bool:
     """
     formats = await agi.get_variable("CHANNEL(audiowriteformat)") or ""
     return any(name in formats for name in ("g722", "slin16", "opus", "silk16"))
+
+
+def receipt_of_playing(prompt: Prompt, playback: Playback, key: str | None, at: Instant) -> NoticeReceipt:
+    """The receipt of a prompt as Asterisk says that it was played; ``key`` is the one that counts."""
+    return receipt(
+        prompt.key.value,
+        version=prompt.version,
+        sha256=prompt.sha256,
+        language=prompt.language,
+        played_ms=playback.played_ms,
+        full_ms=prompt.full_ms,
+        ended=_ENDED[playback.ended],
+        key=key,
+        at=at,
+    )
 
 
 def logged_receipt(made: NoticeReceipt) -> Receipt:
