@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from operator import eq
 from typing import Any, Final
 
+from oddzwon.domain.recording import HEARD_MS
 from tests.asterisk.bench import CS, DE, EN, PL, SETTLED_S, Bench
 from tests.asterisk.ears import Built, Passage
 from tests.asterisk.heard import Told, built_prompts, differences, heard_by, told_by
@@ -29,6 +30,9 @@ OPENING: Final = 3
 LOUD: Final = 80
 """So many of a packet's 160 samples are no silence where a prompt begins to sound."""
 DIDS: Final = {"pl": PL, "cs": CS, "de": DE, "en": EN}
+LEFT_OUT: Final = 22
+LISTENED: Final = 5 + HEARD_MS // 20
+"""Packets after which a key answers a question: it goes down once that has been heard so long, and a little longer."""
 PATIENCE_S: Final = 30.0
 CASE_S: Final = 120.0
 AT_ONCE: Final = 8
@@ -92,7 +96,7 @@ class Opening:
     def __init__(self, built: Built) -> None:
         packets = built.packets()
         # Asterisk leaves out the last 22 samples of a WAV file, and with them at times the last packet [M]
-        self.length = len(built.sound) // FRAME_SAMPLES
+        self.length = (len(built.sound) - LEFT_OUT) // FRAME_SAMPLES
         self.first = next(n for n, packet in enumerate(packets) if sum(code not in QUIET for code in packet) > LOUD)
         self._codes = packets[self.first : self.first + OPENING]
 

@@ -9,17 +9,14 @@ from typing import Any
 
 import pytest
 
-from oddzwon.domain.recording import HEARD_MS
 from tests.asterisk.bench import Bench
 from tests.asterisk.heard import Told, built_prompts, cut, differences, heard_by, told_by
-from tests.asterisk.hearing import DIDS, Act, Caller, after, during, hang_up
+from tests.asterisk.hearing import DIDS, LISTENED, Act, Caller, after, during, hang_up
 from tests.asterisk.sip_scripts import answers
 
 pytestmark = pytest.mark.asterisk
 
 FAULT = "Q.850;cause=38"
-LISTENED = 5 + HEARD_MS // 20
-"""Frames: as long as the notice has to be heard before a key ends it, and a little more."""
 
 
 async def cut_off(bench: Bench, number: str, language: str) -> str:

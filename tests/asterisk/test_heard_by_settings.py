@@ -8,10 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from oddzwon.domain.recording import HEARD_MS
 from tests.asterisk.bench import Bench
 from tests.asterisk.heard import Told, built_prompts, cut, differences, heard_by, told_by
-from tests.asterisk.hearing import Caller, after, during
+from tests.asterisk.hearing import LISTENED, Caller, after, during
 
 pytestmark = pytest.mark.asterisk
 
@@ -29,8 +28,6 @@ SETTINGS = (("agents_consented = true\n", ORDERS), ('[menu]\ndefault_key = "1"\n
 CONTRACT = "*#1"
 SECOND = 50
 """Frames of 20 ms."""
-LISTENED = 5 + HEARD_MS // 20
-"""Frames: as long as a notice has to be heard before a key ends it, and a little more."""
 
 
 async def test_what_is_heard_where_the_settings_allow_for_it(bench: Bench, number_plan: Iterator[str]) -> None:
@@ -68,25 +65,27 @@ async def _a_contract_is_announced(bench: Bench, number: str) -> list[str]:
 
 
 async def _the_agent_is_asked(bench: Bench, number: str) -> list[str]:
-    """A German agent hears the question for his consent to its end, and the caller hears nothing of it."""
+    """A German agent hears each question for his consent to its end, and the caller hears nothing of it."""
     caller = await Caller.dials(bench, number, "de")
     await caller.does(during("MENU_OPTION", "1"))
     await caller.does(after("REC_CONSENT", "1"))
     agent = await caller.agent()
     await agent.answered()
-    await Caller(bench, number, "de", agent, number).does(after("REC_CONSENT_AGENT", "1"))
+    asked = Caller(bench, number, "de", agent, number)
+    for _ in ("this recording", "a contract segment"):
+        await asked.does(after("REC_CONSENT_AGENT", "1"))
     await asyncio.gather(agent.hears(caller.leg), caller.leg.hears(agent))
     await caller.leg.hears_audio(frames=SECOND)
     await caller.leg.bye()
     await agent.ended()
 
     shown = await bench.judged(await bench.logged(number))
-    asked = bench.lab.read("SELECT * FROM agent_consent WHERE source = 'asked' AND language = 'de'")
-    receipts = [dict(row) | {"complete": row["played_ms"] == row["full_ms"]} for row in asked]
+    answers = bench.lab.read("SELECT * FROM agent_consent WHERE source = 'asked' AND language = 'de'")
+    receipts = [dict(row) | {"complete": row["played_ms"] == row["full_ms"]} for row in answers]
     built = await built_prompts(bench.lab)
     found = differences(shown["notices"], await heard_by(caller.leg, built))
     found += differences(receipts, await heard_by(agent, built))
-    if [(one["prompt"], one["key"], one["agreed"]) for one in receipts] != [("REC_CONSENT_AGENT", "1", 1)]:
+    if [(one["prompt"], one["key"], one["agreed"]) for one in receipts] != 2 * [("REC_CONSENT_AGENT", "1", 1)]:
         found.append(f"the agent's receipts are {receipts}")
     if len(shown["recordings"]) != 1:
         found.append(f"recorded: {shown['recordings']}")

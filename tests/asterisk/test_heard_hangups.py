@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.asterisk.heard import CLOSE_MS, Told, cut
-from tests.asterisk.hearing import Case, Outcome, after, during, hang_up, play
+from tests.asterisk.hearing import LISTENED, Case, Outcome, after, during, hang_up, play
 from tests.asterisk.lab import Lab
 from tests.asterisk.observer import Observer
 
@@ -31,7 +31,7 @@ CASES = (
     ),
     Case(
         "in the confirmation of its undoing",
-        (during(MENU, "8"), during("OBJECTED", "8"), hang_up("OBJECTION_UNDONE")),
+        (during(MENU, "8"), during("OBJECTED", "8", LISTENED), hang_up("OBJECTION_UNDONE")),
         (L1, cut(MENU, "8"), cut("OBJECTED", "8"), cut("OBJECTION_UNDONE")),
         agent=False,
     ),

@@ -6,16 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from oddzwon.domain.recording import HEARD_MS
 from tests.asterisk.heard import Told, cut
-from tests.asterisk.hearing import Case, Outcome, after, during, play
+from tests.asterisk.hearing import LISTENED, Case, Outcome, after, during, play
 from tests.asterisk.lab import Lab
 from tests.asterisk.observer import Observer
 
 pytestmark = pytest.mark.asterisk
 
-LISTENED = 5 + HEARD_MS // 20
-"""Frames that sound: as long as a question has to be heard before a key answers it, and a little more."""
 MENU, OBJECTS, CONSENTS, ANNOUNCES = "MENU_OPTION", "REC_OBJECT", "REC_CONSENT", "REC_ANNOUNCE"
 L1 = Told("L1")
 
@@ -103,14 +100,14 @@ CASES = (
     ),
     Case(
         "1 during the confirmation",
-        (during(MENU, "8"), during("OBJECTED", "1")),
+        (during(MENU, "8"), during("OBJECTED", "1", LISTENED)),
         (L1, cut(MENU, "8"), cut("OBJECTED", "1"), Told(OBJECTS)),
         recorded=True,
         menu_key="1",
     ),
     Case(
         "8 during the confirmation undoes it",
-        (during(MENU, "8"), during("OBJECTED", "8"), after("OBJECTION_UNDONE", "1")),
+        (during(MENU, "8"), during("OBJECTED", "8", LISTENED), after("OBJECTION_UNDONE", "1")),
         (L1, cut(MENU, "8"), cut("OBJECTED", "8"), Told("OBJECTION_UNDONE"), cut(MENU, "1"), Told(OBJECTS)),
         recorded=True,
         menu_key="1",

@@ -29,6 +29,10 @@ from oddzwon.recordings.files import remove
 _log = structlog.get_logger(__name__)
 
 NO_CHANNEL: Final = "No such channel"
+SHUTTING_DOWN: Final = "Asterisk is shutting down"
+"""What it answers to every action while it waits for its last call (main/manager.c)."""
+NOTHING_TO_MUTE: Final = frozenset({"Cannot set mute flag", "Could not find MixMonitor with ID"})
+"""What it answers to MixMonitorMute there; the hang-up handler of a leg that is ending may have been first."""
 STOPPED_ALREADY: Final = frozenset({NO_CHANNEL, "Could not stop monitoring channel"})
 """What Asterisk answers to StopMixMonitor where nothing runs (apps/app_mixmonitor.c, manager_stop_mixmonitor)."""
 AGENTS_CODE: Final = "agent's code"
@@ -123,6 +127,9 @@ async def stop(board: Switchboard, recording: LiveRecording) -> bool:
         board.alarms.clear("recording-stop-failed")
         recording.over = True
         return True
+    if answer.message == SHUTTING_DOWN:
+        _log.warning("recording not stopped", recording=recording.id, reason=answer.message)
+        return False  # its file is closed when Asterisk has ended, and looked for then
     board.alarms.raise_("recording-stop-failed", f"StopMixMonitor was refused ({answer.message}): {_ALLOWED}")
     return False
 
@@ -172,6 +179,8 @@ async def _mute(board: Switchboard, recording: LiveRecording, why: str) -> bool:
         answer: AmiResponse | None = await board.ami.action("MixMonitorMute", fields)
     except AmiError:
         answer = None
+    if answer is not None and answer.message in NOTHING_TO_MUTE and await stop(board, recording):
+        return True  # nothing is written any more, and that is silence too
     if answer is not None and answer.message == NO_CHANNEL:
         return True  # the leg is gone, and writes nothing any more
     if answer is None or not answer.success:

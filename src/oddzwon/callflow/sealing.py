@@ -152,7 +152,8 @@ async def _nothing_recorded(board: Switchboard, row: RecordingRow, plain: Path, 
             f"the file of recording {row.id} is not there: is recording.directory the folder, and Asterisk's to write?",
         )
     else:
-        board.alarms.raise_("recording-missing", f"nothing was written of recording {row.id}: was the disk full?")
+        # Asterisk died before it had written its first second, or there was no space for it: that has its own alarm
+        _log.warning("nothing was written of a recording", call=row.call, recording=row.id)
         await board.log.destroy_recording(row.id, board.now(), "nothing was written")
         await asyncio.to_thread(remove, plain)
 
