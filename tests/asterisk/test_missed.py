@@ -343,6 +343,7 @@ async def test_who_came_back_while_the_service_was_dead_is_not_called(killed: Be
     await bench.lab.signal_service(signal.SIGKILL)
     await caller.bye(FAULT)
     await agent.ended()
+    await bench.observer.until_quiet()  # nobody dials again within the milliseconds of a hang-up handler
     again = await bench.dial(number)
     other = await bench.answered_by(again)
     await bench.lab.up()
