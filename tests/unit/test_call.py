@@ -378,6 +378,7 @@ def test_hours_of_comfort_noise_do_not_crowd_out_whom_he_talks_with() -> None:
     assert MediaReported(T0 + 99 + 3 * LIMIT, C, (3 * LIMIT - 1) // 2) == call.journal[-1]
 
 
+@pytest.mark.thorough
 @settings(max_examples=30)
 @given(st.lists(call_events, min_size=40, max_size=60).map(lambda events: events * 12))
 def test_bounded_whatever_comes(history: list[CallEvent]) -> None:

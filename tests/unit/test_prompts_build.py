@@ -39,6 +39,8 @@ from oddzwon.prompts.spoken import Period
 from oddzwon.prompts.studio import Studio
 from oddzwon.prompts.texts import Language, OwnPrompt, PromptKey, load_texts
 
+pytestmark = pytest.mark.thorough  # what is said here is really spoken
+
 TIME = {"CONTROLLER": "Klinika", "TIME": "czternastej zero pięć"}
 
 

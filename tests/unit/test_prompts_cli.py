@@ -21,6 +21,8 @@ from oddzwon.prompts.build import plan_of
 from oddzwon.prompts.levelling import measure
 from oddzwon.prompts.texts import PromptKey
 
+pytestmark = pytest.mark.thorough  # what is said here is really spoken
+
 ROOT = Path(__file__).resolve().parents[2]
 OWN = """
 [[prompts.own]]

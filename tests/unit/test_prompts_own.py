@@ -35,6 +35,8 @@ from oddzwon.prompts.spoken import Period
 from oddzwon.prompts.studio import Studio
 from oddzwon.prompts.texts import Language, OwnPrompt, PromptKey, load_texts
 
+pytestmark = pytest.mark.thorough  # what is said here is really spoken
+
 DID = "+48221234567"
 CLINIC = LanguagePlan(
     Language.PL,
