@@ -55,7 +55,7 @@ async def plays(board: Switchboard, agi_peer: AgiPeer, start_server: StartServer
         done: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
 
         async def flow(agi: AgiSession) -> None:
-            done.set_result(await Talk(agi, live, board, "pl").play(MENU, keys="19", sure=sure, **how))
+            done.set_result(await Talk(agi, live, board).play(MENU, keys="19", sure=sure, **how))
 
         server = await start_server(flow)
         wire = await agi_peer.call(server.address)

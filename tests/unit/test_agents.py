@@ -300,7 +300,7 @@ async def fresh_callback(board: Switchboard) -> CallbackRun:
     assert made is not None
     assert row is not None
     assert isinstance(number, Number)
-    drop = Dropped(row, board.choices.line_for("+48221234567"), number, PARTY, board.choices.menu["1"], ())
+    drop = Dropped(row, board.choices.line_for("+48221234567"), number, PARTY, board.choices.menu["1"])
     run = CallbackRun(board, made, drop, Callback(made, at + 900_000, limits=board.choices.limits))
     board.callbacks.add(run)
     run.post(Due(at))

@@ -76,7 +76,7 @@ async def talk(board: Switchboard, monkeypatch: pytest.MonkeyPatch) -> Talk:
         await asyncio.to_thread(Path(path).write_bytes, 100 * FRAME)
 
     asterisk.at["MixMonitor"] = begins
-    return Talk(cast("AgiSession", asterisk), live, board, "pl")
+    return Talk(cast("AgiSession", asterisk), live, board)
 
 
 def asterisk(talk: Talk) -> Asterisk:

@@ -84,7 +84,7 @@ async def running_callback(board: Switchboard, state: CallbackState = CallbackSt
     assert isinstance(number, Number)
     line, choice = board.choices.line_for("+48221234567"), board.choices.menu["1"]
     now = board.now()
-    drop = Dropped(row, line, number, Party(PARTY.number, PARTY.number_key), choice, ())
+    drop = Dropped(row, line, number, Party(PARTY.number, PARTY.number_key), choice)
     run = CallbackRun(board, made, drop, Callback(made, now + 900_000, state=state, limits=board.choices.limits))
     board.callbacks.add(run)
     return run

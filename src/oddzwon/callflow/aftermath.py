@@ -271,7 +271,7 @@ def dropped_from(board: Switchboard, live: LiveCall, row: CallRow) -> Dropped | 
     if live.party is None or live.line is None or not isinstance(live.number, Number):
         return None
     choice = live.choice or board.choices.menu[board.choices.default_key]
-    return Dropped(row, live.line, live.number, live.party, choice, tuple(live.receipts))
+    return Dropped(row, live.line, live.number, live.party, choice)
 
 
 async def begin(board: Switchboard, live: LiveCall, call: str, callback: str) -> bool:

@@ -18,6 +18,7 @@ from oddzwon.asterisk.agi_session import AgiSession
 from oddzwon.asterisk.errors import AgiHangup
 from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.keypad import Keypad
+from oddzwon.callflow.live_recordings import Grounds
 from oddzwon.callflow.recorders import start
 from oddzwon.callflow.recording import consents_asked, variant_of
 from oddzwon.callflow.switchboard import Choice, Line, Switchboard
@@ -64,7 +65,7 @@ async def agent_leg(agi: AgiSession, board: Switchboard) -> None:
     async with live.recordings.lock:
         # an objection may have come while he was asked
         if live.recordings.awaiting is grounds and live.call.phase is Phase.LIVE:
-            await _begin(agi, board, live, consent)
+            await _begin(agi, board, live, replace(grounds, agent_consent=consent))
 
 
 def _segment_of(live: LiveCall, board: Switchboard) -> Choice | None:
@@ -73,11 +74,9 @@ def _segment_of(live: LiveCall, board: Switchboard) -> Choice | None:
     return None if whole else board.choices.contract
 
 
-async def _begin(agi: AgiSession, board: Switchboard, live: LiveCall, consent: int) -> None:
-    grounds = live.recordings.awaiting
-    assert grounds is not None  # noqa: S101 - the caller of this function has seen to it
+async def _begin(agi: AgiSession, board: Switchboard, live: LiveCall, grounds: Grounds) -> None:
     try:
-        await start(agi, board, live, replace(grounds, agent_consent=consent), side="agent")
+        await start(agi, board, live, grounds, side="agent")
     except AgiHangup:
         _log.debug("agent gone before he was bridged", call=live.id)
 

@@ -13,7 +13,7 @@ from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.dialling import CallbackRun
 from oddzwon.callflow.inbound import hand_over
 from oddzwon.callflow.objection import OBJECT, confirmed, toggle_objection
-from oddzwon.callflow.recording import announce_and_arm, objected_before, objected_to_recording
+from oddzwon.callflow.recording import announce_and_arm, objected_before
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.talk import NOTHING_SAID, Said, Talk
 from oddzwon.domain.callback_events import Accepted, Answered, Objected, WrongPerson
@@ -39,7 +39,7 @@ async def callback(agi: AgiSession, board: Switchboard) -> None:
     run.post(Answered(board.now()))
     live = await _receive(agi, run, board)
     try:
-        talk = Talk(agi, live, board, run.line.language)
+        talk = Talk(agi, live, board)
         await talk.speak(run.line.language)
         talk.reach(Stage.NOTICE)
         said = await _greet(talk, run)
@@ -92,7 +92,7 @@ async def _greet(talk: Talk, run: CallbackRun) -> Said:
 
 async def _go_on(talk: Talk, run: CallbackRun) -> None:
     talk.reach(Stage.ANNOUNCEMENT)
-    carried = objected_to_recording(run.receipts) or await objected_before(talk.board, run.drop.id)
+    carried = await objected_before(talk.board, run.drop.id)
     await announce_and_arm(talk, run.choice, run.line, carried_objection=carried)
     await talk.say(PromptKey.CONNECTING)
     # his agent stays promised until the two are bridged; the queue would choose without regard to promises

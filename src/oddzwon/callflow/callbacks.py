@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from oddzwon.callflow.switchboard import Choice, Line
 from oddzwon.domain.callback_events import Stop
 from oddzwon.domain.events import LegId, Stage
-from oddzwon.domain.notice import NoticeReceipt
 from oddzwon.domain.number import Number
 from oddzwon.domain.precedence import Claim, place_of
 from oddzwon.log.records import CallRow, Party
@@ -31,7 +30,6 @@ class Dropped:
     number: Number
     party: Party
     choice: Choice
-    receipts: tuple[NoticeReceipt, ...]
 
     @property
     def claim(self) -> Claim:

@@ -25,7 +25,6 @@ from oddzwon.callflow.recording import (
     announce,
     consents_asked,
     grounds_for,
-    permission_for,
     recording_mode,
     recording_retention_of,
     variant_of,
@@ -108,7 +107,7 @@ async def _grounds(agi: AgiSession, board: Switchboard, live: LiveCall, agent: L
     choice, line = board.choices.contract, live.line
     if choice is None or line is None or agent is None or live.recordings.objected:
         return None
-    if live.choice is not None and live.choice.regime is Regime.CONTRACT and any(True for _ in live.recordings):
+    if live.choice is not None and live.choice.regime is Regime.CONTRACT and live.recordings.running:
         _log.info("no contract segment: the whole call is one", call=live.id)
         return None
     consent = None
@@ -118,7 +117,7 @@ async def _grounds(agi: AgiSession, board: Switchboard, live: LiveCall, agent: L
             return None
     if not await room_left(board):
         return None
-    grounds = await _announced(Talk(agi, live, board, line.language), choice, line)
+    grounds = await _announced(Talk(agi, live, board), choice, line)
     return grounds if grounds is None or consent is None else replace(grounds, agent_consent=consent)
 
 
@@ -146,8 +145,7 @@ async def _announced(talk: Talk, choice: Choice, line: Line) -> Grounds | None:
         said = await announce(talk, prompt, variant_of(choice, line))
     finally:
         live.keypad.listening = False
-    permission = await permission_for(board, live, choice, line, said, agent_consented=True)
-    return await grounds_for(board, line, choice, permission, said)
+    return await grounds_for(board, live, choice, line, said)
 
 
 async def tell(board: Switchboard, leg: LegId, sign: str) -> None:

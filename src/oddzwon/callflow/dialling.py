@@ -68,7 +68,6 @@ class CallbackRun:
         self.number = dropped.number
         self.party = dropped.party
         self.choice = dropped.choice
-        self.receipts = dropped.receipts
         self.claim = dropped.claim
         self.state = state
         self.attempt_id: str | None = None

@@ -27,7 +27,7 @@ async def inbound(agi: AgiSession, board: Switchboard) -> None:
     """Serve one inbound call until the dialplan takes it to the queue, or the caller is gone."""
     live, line = await receive(agi, board)
     try:
-        talk = Talk(agi, live, board, line.language)
+        talk = Talk(agi, live, board)
         await talk.speak(line.language)
         resumed = _choice_resumed(live, board)
         if resumed is None:

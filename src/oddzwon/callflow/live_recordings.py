@@ -77,6 +77,11 @@ class LiveRecordings:
         return iter([recording for recording in self.all if not recording.over])
 
     @property
+    def running(self) -> bool:
+        """Whether there are any of those."""
+        return not all(recording.over for recording in self.all)
+
+    @property
     def segment(self) -> LiveRecording | None:
         """The contract segment that runs."""
         return next((recording for recording in self if recording.segment), None)

@@ -31,7 +31,7 @@ _log = structlog.get_logger(__name__)
 NO_CHANNEL: Final = "No such channel"
 SHUTTING_DOWN: Final = "Asterisk is shutting down"
 """What it answers to every action while it waits for its last call (main/manager.c)."""
-NOTHING_TO_MUTE: Final = frozenset({"Cannot set mute flag", "Could not find MixMonitor with ID"})
+NOTHING_TO_MUTE: Final = frozenset({NO_CHANNEL, "Cannot set mute flag", "Could not find MixMonitor with ID"})
 """What it answers to MixMonitorMute there; the hang-up handler of a leg that is ending may have been first."""
 STOPPED_ALREADY: Final = frozenset({NO_CHANNEL, "Could not stop monitoring channel"})
 """What Asterisk answers to StopMixMonitor where nothing runs (apps/app_mixmonitor.c, manager_stop_mixmonitor)."""
@@ -118,24 +118,30 @@ async def bridged(board: Switchboard, live: LiveCall) -> None:
 
 async def stop(board: Switchboard, recording: LiveRecording) -> bool:
     """Stop its MixMonitor. True: Asterisk writes no more, and has closed the file."""
+    stopped = await stop_mix(board, recording.id, recording.leg, recording.mix)
+    recording.over = recording.over or stopped
+    return stopped
+
+
+async def stop_mix(board: Switchboard, recording: str, leg: LegId, mix: str | None) -> bool:
+    """Stop the MixMonitor ``mix`` on this channel (None: the first one). True: its file is closed."""
     try:
-        answer = await board.ami.action("StopMixMonitor", _which(recording))
+        answer = await board.ami.action("StopMixMonitor", _which(leg, mix))
     except AmiError as error:
-        _log.warning("recording not stopped", recording=recording.id, reason=type(error).__name__)
+        _log.warning("recording not stopped", recording=recording, reason=type(error).__name__)
         return False
     if answer.success or answer.message in STOPPED_ALREADY:
         board.alarms.clear("recording-stop-failed")
-        recording.over = True
         return True
     if answer.message == SHUTTING_DOWN:
-        _log.warning("recording not stopped", recording=recording.id, reason=answer.message)
+        _log.warning("recording not stopped", recording=recording, reason=answer.message)
         return False  # its file is closed when Asterisk has ended, and looked for then
     board.alarms.raise_("recording-stop-failed", f"StopMixMonitor was refused ({answer.message}): {_ALLOWED}")
     return False
 
 
-def _which(recording: LiveRecording) -> dict[str, str]:
-    return {"Channel": recording.leg} | ({"MixMonitorID": recording.mix} if recording.mix else {})
+def _which(leg: LegId, mix: str | None) -> dict[str, str]:
+    return {"Channel": leg} | ({"MixMonitorID": mix} if mix else {})
 
 
 # --- silence -----------------------------------------------------------------------------------------------------
@@ -174,15 +180,13 @@ async def set_aside(board: Switchboard, live: LiveCall, on: bool, why: str) -> b
 
 async def _mute(board: Switchboard, recording: LiveRecording, why: str) -> bool:
     """Make Asterisk write silence, or sound again, as the recording's flags say."""
-    fields = _which(recording) | {"Direction": "both", "State": "1" if recording.muted else "0"}
+    fields = _which(recording.leg, recording.mix) | {"Direction": "both", "State": "1" if recording.muted else "0"}
     try:
         answer: AmiResponse | None = await board.ami.action("MixMonitorMute", fields)
     except AmiError:
         answer = None
     if answer is not None and answer.message in NOTHING_TO_MUTE and await stop(board, recording):
         return True  # nothing is written any more, and that is silence too
-    if answer is not None and answer.message == NO_CHANNEL:
-        return True  # the leg is gone, and writes nothing any more
     if answer is None or not answer.success:
         board.alarms.raise_("recording-pause-failed", f"MixMonitorMute was not done: {_ALLOWED}")
         return False
@@ -291,7 +295,7 @@ async def stop_all(board: Switchboard, live: LiveCall, why: str) -> None:
 def follows(live: LiveCall, event: CallEvent) -> bool:
     """Whether the event means something to the call's recordings: then :func:`follow` it."""
     if isinstance(event, Parked | Unparked):
-        return event.leg == live.call.leg and any(True for _ in live.recordings)
+        return event.leg == live.call.leg and live.recordings.running
     return isinstance(event, BridgeLeft | HandedOver | LegEnded) and _takes_segment(live, event.leg)
 
 

@@ -17,7 +17,7 @@ from oddzwon.callflow.live_recordings import Grounds
 from oddzwon.callflow.recorders import object_to_recording, start
 from oddzwon.callflow.switchboard import Choice, Line, Switchboard
 from oddzwon.callflow.talk import Said, Talk
-from oddzwon.domain.notice import NoticeReceipt, PromptKind
+from oddzwon.domain.notice import PromptKind
 from oddzwon.domain.recording import (
     Mode,
     RecordingPermission,
@@ -63,9 +63,7 @@ async def announce_and_arm(talk: Talk, choice: Choice, line: Line, *, carried_ob
     said = await announce(talk, prompt, variant_of(choice, line))
     if prompt is PromptKind.REC_OBJECT and not live.recordings.objected:
         await _key_7(talk, said)
-    # whose consent is not on file is asked when he has answered; without it nothing is recorded then
-    permission = await permission_for(board, live, choice, line, said, agent_consented=True)
-    grounds = await grounds_for(board, line, choice, permission, said)
+    grounds = await grounds_for(board, live, choice, line, said)
     armed = grounds is not None and await _arm(talk, line, grounds)
     if armed and mode is Mode.KEYPRESS and live.recordings.awaiting is None:  # else it is not certain yet
         await talk.say(PromptKey.RECORDED)
@@ -143,8 +141,8 @@ async def announce(talk: Talk, prompt: PromptKind, variant: str) -> Said:
     return await talk.say(key, variant)
 
 
-async def permission_for(
-    board: Switchboard, live: LiveCall, choice: Choice, line: Line, said: Said, *, agent_consented: bool
+async def _permission(
+    board: Switchboard, live: LiveCall, choice: Choice, line: Line, said: Said
 ) -> RecordingPermission:
     """Whether what was announced may be recorded now."""
     permission = may_record(
@@ -157,7 +155,8 @@ async def permission_for(
         balancing_test=board.choices.recording_test,
         reference=choice.reference,
         objected=True if live.recordings.objected else await _objected(board, live),
-        agent_consented=agent_consented,
+        # whose consent is not on file is asked when he has answered; without it nothing is recorded then
+        agent_consented=True,
     )
     _log.info(
         "recording gate",
@@ -176,10 +175,9 @@ async def _objected(board: Switchboard, live: LiveCall) -> bool | None:
     return await known(board, board.log.objected(live.party.number_key, ObjectionScope.RECORDING))
 
 
-async def grounds_for(
-    board: Switchboard, line: Line, choice: Choice, permission: RecordingPermission, said: Said
-) -> Grounds | None:
-    """What the recording rests on; None: it may not begin, or that could not be written down."""
+async def grounds_for(board: Switchboard, live: LiveCall, choice: Choice, line: Line, said: Said) -> Grounds | None:
+    """What the recording that was announced rests on; None: it may not begin, or that could not be written down."""
+    permission = await _permission(board, live, choice, line, said)
     if not permission.allowed or said.row is None or said.receipt is None:
         return None
     consent: int | None = None
@@ -194,7 +192,7 @@ async def grounds_for(
     )
 
 
-def objected_to_recording(receipts: Iterable[NoticeReceipt | Receipt]) -> bool:
+def _said_no(receipts: Iterable[Receipt]) -> bool:
     """Whether key 7 was pressed at an announcement: it stands on the receipt, also where the log took no objection."""
     return any(r.prompt == PromptKind.REC_OBJECT and r.key == NOT_ME for r in receipts)
 
@@ -210,7 +208,7 @@ async def objected_before(board: Switchboard, resumed: str | None) -> bool:
         if await known(board, board.log.objected_in_call(resumed, ObjectionScope.RECORDING)) is not False:
             return True
         receipts = await known(board, board.log.receipts(resumed))
-        if receipts is None or objected_to_recording(receipts):
+        if receipts is None or _said_no(receipts):
             return True
         row = await known(board, board.log.call(resumed))
         resumed = row.resumes if row is not None else None

@@ -14,9 +14,8 @@ import structlog
 
 from oddzwon.callflow import failpoints
 from oddzwon.callflow.calls import LiveCall
-from oddzwon.callflow.live_recordings import LiveRecording
 from oddzwon.callflow.nightly import tidy
-from oddzwon.callflow.recorders import delete_for_good, stop
+from oddzwon.callflow.recorders import delete_for_good, stop_mix
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.domain.recording import Regime, objection_reaches
 from oddzwon.domain.rights import ObjectionScope
@@ -85,7 +84,7 @@ async def _seal(board: Switchboard, row: RecordingRow) -> None:
     folder, keys = board.choices.recordings, board.keys
     if folder is None or keys is None:
         return  # recording has been switched off since: what is left waits for its folder and its key
-    if not await _closed(board, row, folder):
+    if not await _closed(board, row):
         return
     if await objected(board, row) and not row.held:  # what is held is kept sealed, and goes when it is released
         await delete_for_good(board, row.id)
@@ -123,12 +122,11 @@ async def objected(board: Switchboard, row: RecordingRow) -> bool:
     return True
 
 
-async def _closed(board: Switchboard, row: RecordingRow, folder: Path) -> bool:
+async def _closed(board: Switchboard, row: RecordingRow) -> bool:
     """Whether Asterisk writes no more: it is told to stop, and answers when the file is closed, or the channel gone."""
     if row.state == "finished" or row.leg is None:  # an earlier version's has no channel, and its call is over
         return True
-    live = LiveRecording(row.id, folder / row.file, Regime(row.regime), "", row.leg, row.mix)
-    return await stop(board, live)
+    return await stop_mix(board, row.id, row.leg, row.mix)
 
 
 def _least(plain: Path) -> int:

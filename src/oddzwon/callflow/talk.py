@@ -59,11 +59,10 @@ NOTHING_SAID = Said(None, None, None)
 class Talk:
     """One caller's ears and keys. Raises AgiHangup when he is gone, as every AGI command does."""
 
-    def __init__(self, agi: AgiSession, live: LiveCall, board: Switchboard, language: str) -> None:
+    def __init__(self, agi: AgiSession, live: LiveCall, board: Switchboard) -> None:
         self.agi = agi
         self.live = live
         self.board = board
-        self.language = language
         self._wideband: bool | None = None
 
     @property
@@ -72,13 +71,17 @@ class Talk:
         assert self.live.line is not None  # noqa: S101 - who talks has a line
         return self.live.line
 
+    @property
+    def language(self) -> str:
+        """What he hears."""
+        return self.line.language
+
     def reach(self, stage: Stage) -> None:
         """The flow goes on to its next part."""
         self.live.advance(StageReached(self.board.now(), self.live.call.leg, stage))
 
     async def speak(self, language: str) -> None:
         """The call goes on in this language: our words, and from now on Asterisk's own."""
-        self.language = language
         self.live.line = replace(self.line, language=language)
         await self.agi.set_variable(variables.CHANNEL_LANGUAGE, language)
 

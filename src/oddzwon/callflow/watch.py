@@ -87,7 +87,7 @@ class Watch:
         """While anything is recorded, the space for it is watched; when it is nearly gone, recording stops."""
         while True:
             await asyncio.sleep(freespace.LOOKED_AT_S)
-            running = [live for live in self._board.calls if any(True for _ in live.recordings)]
+            running = [live for live in self._board.calls if live.recordings.running]
             if running and not await freespace.room_to_go_on(self._board):
                 await asyncio.gather(*(recorders.stop_all(self._board, live, "disk full") for live in running))
 
