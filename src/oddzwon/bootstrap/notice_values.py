@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from oddzwon.bootstrap.choices import countries
-from oddzwon.bootstrap.lines import line_of
+from oddzwon.bootstrap.lines import announced_on, line_of, recorded_choices
 from oddzwon.bootstrap.notice_texts import earlier_texts, spoken_texts
-from oddzwon.callflow.switchboard import Line
+from oddzwon.callflow.switchboard import Choice, Line
 from oddzwon.config import ConfigError, Settings
-from oddzwon.config.recording import ContractSegment
 from oddzwon.config.values import LocalText, Section
+from oddzwon.domain.notice import PromptKind
 from oddzwon.domain.number import DomainError
-from oddzwon.domain.recording import Mode, Regime, Retention, mode_for, retention_for
+from oddzwon.domain.recording import Regime
 from oddzwon.prompts.spoken import Period
 from oddzwon.prompts.texts import Language
 from oddzwon.web.values import CallbackRules, NoticeValues, RecordedNumbers, RecordingRow, Way, Words
@@ -106,19 +107,6 @@ def _callback_rules(settings: Settings) -> CallbackRules:
 # --- recordings -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Recorded:
-    """What may be recorded: a key of the menu, or the contract segment. ``retention`` None: the regime's default."""
-
-    section: Section
-    name: str
-    key: str | None
-    label: LocalText
-    regime: Regime
-    retention: Retention | None
-    reference: str
-
-
 def _recordings(settings: Settings, language: Language, words: _OperatorWords) -> tuple[RecordedNumbers, ...]:
     """What is recorded on each number, numbers on which it is the same together."""
     if not settings.recording.enabled:
@@ -128,74 +116,43 @@ def _recordings(settings: Settings, language: Language, words: _OperatorWords) -
         # somebody may read this page in a language that he cannot have heard on that number
         heard = language if language in settings.languages_of(did) else did.language
         line = replace(line_of(did), language=heard)
-        rows = (_row(settings, recorded, line, language, words) for recorded in _all_recorded(settings))
-        groups.setdefault(tuple(row for row in rows if row is not None), []).append(did.number)
+        rows = tuple(_rows(settings, line, language, words))
+        groups.setdefault(rows, []).append(did.number)
     return tuple(RecordedNumbers(tuple(numbers), rows) for rows, numbers in groups.items() if rows)
 
 
-def _all_recorded(settings: Settings) -> Iterator[_Recorded]:
-    for option in settings.menu.options:
-        name = f"menu.options, key {option.key}"
-        regime = Regime(option.regime)
-        days = option.retention_days
-        if not days and regime is Regime.QUALITY:
-            days = settings.recording.quality_retention_days
-        yield _Recorded(option, name, option.key, option.label, regime, _chosen(days), option.reference)
-    segment: ContractSegment | None = settings.recording.contract
-    if segment is not None:
-        retention = _chosen(segment.retention_days)
-        yield _Recorded(segment, "recording.contract", None, "", Regime.CONTRACT, retention, segment.reference)
+_WAYS: Final = {
+    PromptKind.REC_CONSENT: Way.CONSENT,
+    PromptKind.REC_OBJECT: Way.OBJECT,
+    PromptKind.REC_ANNOUNCE: Way.ANNOUNCE,
+}
 
 
-def _chosen(days: int) -> Retention | None:
-    return Retention(days=days) if days else None
+def _rows(settings: Settings, line: Line, language: Language, words: _OperatorWords) -> Iterator[RecordingRow]:
+    for section, choice in recorded_choices(settings):
+        announced = announced_on(settings, choice, line)
+        if announced is not None and (choice.regime is not Regime.CONTRACT or choice.reference):
+            yield _row(section, choice, announced, language, words)
 
 
 def _row(
-    settings: Settings, recorded: _Recorded, line: Line, language: Language, words: _OperatorWords
-) -> RecordingRow | None:
-    """What is said of one recording on one line; None where nothing is recorded."""
-    way = _way(settings, recorded, line)
-    retention = retention_for(line.rules, recorded.regime, recorded.retention)
-    if way is None or retention.is_zero or (recorded.regime is Regime.CONTRACT and not recorded.reference):
-        return None
+    section: Section, choice: Choice, announced: tuple[PromptKind, Period], language: Language, words: _OperatorWords
+) -> RecordingRow:
+    """What is said of one recording."""
+    prompt, period = announced
+    way = _WAYS[prompt]
+    name = f"menu.options, key {choice.key}" if choice.key else "recording.contract"
 
-    def said(name: str, *, needed: bool = True) -> Words:
-        if needed:
-            return words.of(recorded.section, recorded.name, name, language)
-        return local_words(getattr(recorded.section, name), language)
+    def said(what: str, *, needed: bool = True) -> Words:
+        return words.of(section, name, what, language) if needed else local_words(getattr(section, what), language)
 
     return RecordingRow(
-        key=recorded.key,
-        label=said("label") if recorded.key else Words(""),
-        regime=recorded.regime,
+        key=choice.key or None,
+        label=said("label") if choice.key else Words(""),
+        regime=choice.regime,
         way=way,
         purpose=said("purpose"),
-        basis=said("basis", needed=way is Way.ANNOUNCE and recorded.regime is Regime.LEGAL),
+        basis=said("basis", needed=way is Way.ANNOUNCE and choice.regime is Regime.LEGAL),
         other_channel=said("other_channel", needed=way is Way.ANNOUNCE),
-        retention=_period(retention),
+        retention=period,
     )
-
-
-def _way(settings: Settings, recorded: _Recorded, line: Line) -> Way | None:
-    recording = settings.recording
-    of_quality = recorded.regime is Regime.QUALITY
-    mode = mode_for(
-        line.rules,
-        recorded.regime,
-        balancing_test=recording.balancing_test.id if recording.balancing_test else None,
-        chosen=Mode(recording.quality_mode) if recording.quality_mode and of_quality else None,
-        language=line.language,
-    )
-    if mode is None:
-        return None
-    if mode is Mode.KEYPRESS:
-        return Way.CONSENT
-    return Way.OBJECT if of_quality else Way.ANNOUNCE
-
-
-def _period(retention: Retention) -> Period:
-    """The period as it is announced."""
-    if retention.years and not retention.days:
-        return Period(years=retention.years, to_year_end=retention.to_year_end)
-    return Period(days=retention.longest_days())

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from oddzwon.bootstrap.lines import choice_of, line_of, segment_of
-from oddzwon.callflow.recording import recording_retention_of, variant_of
+from oddzwon.bootstrap.lines import announced_on, line_of, recorded_choices
+from oddzwon.callflow.recording import variant_of
 from oddzwon.callflow.switchboard import Choice, Line
 from oddzwon.config import ConfigError, Did, MenuOption, Settings, in_language
 from oddzwon.config.recording import ContractSegment
 from oddzwon.config.spoken import OwnText
-from oddzwon.domain.recording import Mode, Regime, Retention, announcement_for, mode_for
 from oddzwon.prompts.plan import DidPlan, LanguagePlan, MenuChoice, OperatorValues, PromptPlan, RecordingNotice
 from oddzwon.prompts.spoken import Period
 from oddzwon.prompts.texts import SAID_FOR_A_KEY, Language, OwnPrompt, PromptKey
@@ -86,54 +85,28 @@ def _language_plan(settings: Settings, language: str, dids: Sequence[Did]) -> La
     notices = [
         notice
         for line in lines.values()
-        for option, choice in _recorded(settings)
+        for option, choice in recorded_choices(settings)
         if (notice := _notice(settings, option, choice, line)) is not None
     ]
     language_key = next((key for key, meant in settings.language.keys.items() if meant == language), None)
     return LanguagePlan(code, operator, menu, tuple(notices), language_key)
 
 
-def _recorded(settings: Settings) -> Iterator[tuple[MenuOption | ContractSegment, Choice]]:
-    """Whatever may be recorded: what each key of the menu leads to, and the contract segment."""
-    yield from ((option, choice_of(option)) for option in settings.menu.options)
-    contract = settings.recording.contract
-    segment = segment_of(contract)
-    if contract is not None and segment is not None:
-        yield contract, segment
-
-
 def _notice(
     settings: Settings, option: MenuOption | ContractSegment, choice: Choice, line: Line
 ) -> RecordingNotice | None:
     """The announcement that this choice needs on this line; None where it records nothing."""
-    recording = settings.recording
-    if not recording.enabled:
+    announced = announced_on(settings, choice, line)
+    if announced is None:
         return None
-    mode = mode_for(
-        line.rules,
-        choice.regime,
-        balancing_test=recording.balancing_test.id if recording.balancing_test else None,
-        chosen=Mode(recording.quality_mode) if recording.quality_mode and choice.regime is Regime.QUALITY else None,
-        language=line.language,
-    )
-    prompt = announcement_for(choice.regime, mode)
-    retention = recording_retention_of(choice, line.rules, Retention(days=recording.quality_retention_days))
-    if prompt is None or retention.is_zero:
-        return None
+    prompt, period = announced
     return RecordingNotice(
         variant=variant_of(choice, line),
         announcement=PromptKey(prompt.value),
         purpose=in_language(option.purpose, line.language),
-        retention=_spoken(retention),
+        retention=period,
         basis=in_language(option.basis, line.language),
         other_channel=in_language(option.other_channel, line.language),
         agent_consent=line.rules.agent_too,
         menu_key=choice.key or CONTRACT,
     )
-
-
-def _spoken(retention: Retention) -> Period:
-    """The period as it is said: whole years where it is given in years, and never less than what is kept."""
-    if retention.years and not retention.days:
-        return Period(years=retention.years, to_year_end=retention.to_year_end)
-    return Period(days=retention.longest_days())
