@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.asterisk.lab import Lab
+from tests.asterisk.listening import Ear
 from tests.asterisk.observer import Observer, plays
+from tests.asterisk.patience import PATIENCE_S
 from tests.asterisk.sip_leg import Leg
 from tests.asterisk.sip_peer import Peer
 
 PL, CS, DE, EN = "+48221234567", "+420221234567", "+4930221234567", "+442071234567"
-SETTLED_S = 14.0
-"""Ending at most 5 s after the hang-up, the decision within grace and 5 s more (design section 7), and a margin."""
+SETTLED_S = PATIENCE_S
+"""For what follows a hang-up: the ending, the decision after the grace, the callback's first dial."""
 FINAL = "('completed','unanswered','lapsed','cancelled','objected','wrong_person','lost','failed')"
 TIE = """
     SELECT b.id AS callback, d.id AS drop_id, e.id AS ending, c.id AS call, r.id AS resumed_by, a.channel_id
@@ -63,16 +65,14 @@ class Bench:
         await leg.answered()
         return leg
 
-    async def prompt(self, name: str, *, since: int | None = None, within: float = 15.0) -> None:
+    async def prompt(self, name: str, *, since: int | None = None, within: float = PATIENCE_S) -> None:
         """Until the service plays this prompt to a caller."""
         await self.observer.wait_for(plays(name), within, since=self.since if since is None else since)
 
     async def in_menu(self, number: str, did: str = PL, **how: Any) -> Leg:
         """A caller who is in the menu, and hears it."""
-        mark = self.observer.mark()
         leg = await self.dial(number, did, **how)
-        await self.prompt("MENU_OPTION", since=mark)
-        await leg.hears_audio()
+        await Ear(self.lab, leg).meets("MENU_OPTION")
         return leg
 
     async def talks(self, number: str, did: str = PL, *, key: str = "1", **how: Any) -> tuple[Leg, Leg]:
@@ -83,7 +83,7 @@ class Bench:
 
     async def answered_by(self, caller: Leg, agent: int = 0) -> Leg:
         """The agent's leg, once the caller and he hear each other."""
-        leg = await self.agents[agent].rung(15.0, besides=self.met)
+        leg = await self.agents[agent].rung(besides=self.met, caller=caller)
         self.met.append(leg)
         await leg.answered()
         await asyncio.gather(leg.hears(caller), caller.hears(leg))
@@ -107,11 +107,9 @@ class Bench:
         await self.lab.until("SELECT 1 FROM decision WHERE call = ?", call, within=SETTLED_S)
         return await self.lab.call(call)
 
-    async def finished(self, call: str, *, within: float = 20.0) -> dict[str, Any]:
+    async def finished(self, call: str, *, within: float = 2 * PATIENCE_S) -> dict[str, Any]:
         """The call as the command line shows it, once its callback is final."""
-        await self.lab.until(
-            f"SELECT 1 FROM callback WHERE call = ? AND state IN {FINAL}", call, within=SETTLED_S + within
-        )
+        await self.lab.until(f"SELECT 1 FROM callback WHERE call = ? AND state IN {FINAL}", call, within=within)
         return await self.lab.call(call)
 
     def states(self, call: str) -> list[str]:

@@ -17,12 +17,14 @@ from typing import Any, TypeAlias
 import pytest
 
 from tests.asterisk.bench import Bench
-from tests.asterisk.endings import table
 from tests.asterisk.endings.case import Verdict
+from tests.asterisk.endings.table import TABLE, row_of
+from tests.asterisk.failpoints.tally import pytest_terminal_summary  # noqa: F401 - a hook of pytest's
 from tests.asterisk.lab import ROOT, Lab
 from tests.asterisk.observer import Observer
 from tests.asterisk.sip_peer import Peer
 from tests.asterisk.sip_scripts import answers
+from tests.asterisk.steps import steps, stepwise  # noqa: F401 - fixtures
 
 BENCH = pytest.StashKey[Bench]()
 KeepRow: TypeAlias = Callable[[str, str, dict[str, Any]], None]
@@ -113,7 +115,7 @@ def table_row() -> KeepRow:
         ending, callback = call["ending"], call["callback"]
         called_back = callback is not None and bool(callback["attempts"])
         verdict = Verdict(ending["party"], ending["technical"], ending["confidence"], call["stage"], called_back)
-        stale = table.hold_against(table.row_of(case, said, verdict))
+        stale = TABLE.hold_against(row_of(case, said, verdict))
         if stale is not None:
             pytest.fail(stale)
 
@@ -163,7 +165,7 @@ def _calls(lab: Lab, number: str) -> str:
         [ROOT / ".venv/bin/oddzwon", "--config", lab.config, "calls", "list", "--json", "--number", number],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=300,  # a failure that is not told for want of a slow machine's patience helps nobody
         check=False,
     )
     try:

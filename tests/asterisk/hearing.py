@@ -8,16 +8,16 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from operator import eq
 from typing import Any, Final
 
 from oddzwon.domain.recording import HEARD_MS
 from tests.asterisk.bench import CS, DE, EN, PL, SETTLED_S, Bench
-from tests.asterisk.ears import Built, Passage
+from tests.asterisk.ears import Passage
 from tests.asterisk.heard import Told, built_prompts, differences, heard_by, told_by
 from tests.asterisk.lab import Lab
+from tests.asterisk.listening import Ear
 from tests.asterisk.observer import Observer
-from tests.asterisk.rtp import FRAME_SAMPLES, QUIET, Packet
+from tests.asterisk.patience import PATIENCE_S
 from tests.asterisk.sip_leg import Leg
 from tests.asterisk.sip_messages import SipError
 from tests.asterisk.sip_peer import Peer
@@ -26,15 +26,10 @@ from tests.asterisk.sip_scripts import answers
 AGENTS: Final = tuple(f"PJSIP/agent{n}" for n in (1, 2, 3, 4))
 INTO: Final = 20
 """Frames of 20 ms: so far into a prompt "during" is."""
-OPENING: Final = 3
-LOUD: Final = 80
-"""So many of a packet's 160 samples are no silence where a prompt begins to sound."""
 DIDS: Final = {"pl": PL, "cs": CS, "de": DE, "en": EN}
-LEFT_OUT: Final = 22
 LISTENED: Final = 5 + HEARD_MS // 20
 """Packets after which a key answers a question: it goes down once that has been heard so long, and a little longer."""
-PATIENCE_S: Final = 30.0
-CASE_S: Final = 120.0
+CASE_S: Final = 300.0
 AT_ONCE: Final = 8
 EVERY_CALL: Final = 1_000
 
@@ -90,28 +85,9 @@ class Case:
 # --- a caller ---------------------------------------------------------------------------------------------------------
 
 
-class Opening:
-    """By what a prompt is known while it is still heard: its first three packets that sound."""
-
-    def __init__(self, built: Built) -> None:
-        packets = built.packets()
-        # Asterisk leaves out the last 22 samples of a WAV file, and with them at times the last packet [M]
-        self.length = (len(built.sound) - LEFT_OUT) // FRAME_SAMPLES
-        self.first = next(n for n, packet in enumerate(packets) if sum(code not in QUIET for code in packet) > LOUD)
-        self._codes = packets[self.first : self.first + OPENING]
-
-    def is_at(self, packets: Sequence[Packet], place: int) -> bool:
-        """Whether the prompt's opening begins with this packet."""
-        heard = packets[place : place + OPENING]
-        return len(heard) == OPENING and all(
-            len(packet.payload) == len(codes) and sum(map(eq, packet.payload, codes)) >= 0.9 * len(codes)
-            for packet, codes in zip(heard, self._codes, strict=True)
-        )
-
-
 @dataclass(slots=True, eq=False)
 class Caller:
-    """A person who does what he does because of what he hears. Prompts are met in order; ``listened`` is how far.
+    """A person who does what he does because of what he hears. Prompts are met in order.
 
     ``shown`` is the number that an agent's telephone shows for him.
     """
@@ -121,7 +97,10 @@ class Caller:
     language: str
     leg: Leg
     shown: str
-    listened: int = 0
+    ear: Ear = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ear = Ear(self.bench.lab, self.leg)
 
     @classmethod
     async def dials(cls, bench: Bench, number: str, language: str) -> Caller:
@@ -133,31 +112,7 @@ class Caller:
 
         Raises TimeoutError.
         """
-        try:
-            async with asyncio.timeout(within):
-                while not (openings := await self._openings(prompt)):
-                    await self.leg.heard.until_packet(self.leg.heard.packets)  # it is spoken during this very call
-                return await self._met(openings)
-        except TimeoutError as error:
-            msg = f"{self.language} {prompt} was not heard within {within:.0f} s"
-            raise TimeoutError(msg) from error
-
-    async def _openings(self, prompt: str) -> list[Opening]:
-        built = await built_prompts(self.bench.lab)
-        return [Opening(one) for one in built if (one.prompt, one.language) == (prompt, self.language)]
-
-    async def _met(self, openings: Sequence[Opening]) -> tuple[int, int]:
-        heard = self.leg.heard
-        while True:
-            packets = heard.since(self.listened)
-            for place in range(len(packets) - OPENING + 1):
-                for opening in openings:
-                    if opening.is_at(packets, place):
-                        begun = self.listened + place - opening.first
-                        self.listened += place + 1
-                        return begun, begun + opening.length
-            self.listened += max(0, len(packets) - OPENING + 1)
-            await heard.until_packet(heard.packets)
+        return await self.ear.meets(prompt, self.language, within)
 
     async def does(self, act: Act) -> None:
         """At the prompt that the act names; raises TimeoutError."""
@@ -181,7 +136,9 @@ class Caller:
         """The agent's leg that rings for this caller, whoever's it is."""
         met = tuple(self.bench.met)
         rings = [
-            asyncio.create_task(peer.rung_by(self.shown, within, besides=met), name=f"{peer.address} rings")
+            asyncio.create_task(
+                peer.rung_by(self.shown, within, besides=met, caller=self.leg), name=f"{peer.address} rings"
+            )
             for peer in self.bench.agents
         ]
         done, pending = await asyncio.wait(rings, return_when=asyncio.FIRST_COMPLETED)

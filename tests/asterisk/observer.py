@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from asterisk.manager import Event, Manager, ManagerException
 
+from tests.asterisk.patience import PATIENCE_S
+
 POLL_S = 0.1
 GOODBYE_S = 5.0
 NOT_IN_USE = "1"
@@ -76,13 +78,13 @@ class Observer:
             log_out(self._manager)
             self._manager = None
 
-    async def until_quiet(self, within: float = 15.0) -> None:
+    async def until_quiet(self, within: float = PATIENCE_S) -> None:
         """Until Asterisk has no channel; raises TimeoutError."""
         async with asyncio.timeout(within):
             while await asyncio.to_thread(self._channels) != "0":  # noqa: ASYNC110 - a count is asked for, not told
                 await asyncio.sleep(POLL_S)
 
-    async def until_refused(self, within: float = 15.0) -> None:
+    async def until_refused(self, within: float = PATIENCE_S) -> None:
         """Until Asterisk refuses every action, since it waits for its last call to stop; raises TimeoutError."""
         async with asyncio.timeout(within):
             while await asyncio.to_thread(self._channels) != "None":  # noqa: ASYNC110 - nobody tells of it
@@ -100,7 +102,7 @@ class Observer:
         """The events that are wanted, in order."""
         return [event for event in self.seen[since:] if wanted(event)]
 
-    async def wait_for(self, wanted: Wanted, within: float = 15.0, *, since: int = 0) -> Seen:
+    async def wait_for(self, wanted: Wanted, within: float = PATIENCE_S, *, since: int = 0) -> Seen:
         """The first wanted event after ``since``, seen already or still to come; raises TimeoutError."""
         future: asyncio.Future[Seen] = asyncio.get_running_loop().create_future()
         with self._lock:
@@ -114,7 +116,7 @@ class Observer:
             with self._lock:
                 self._waiting.pop(future, None)
 
-    async def until_free(self, devices: Collection[str], within: float = 15.0) -> None:
+    async def until_free(self, devices: Collection[str], within: float = PATIENCE_S) -> None:
         """Until Asterisk takes every one of the devices for free; raises TimeoutError."""
 
         def free(_seen: Seen | None = None) -> bool:

@@ -14,6 +14,7 @@ import random
 import struct
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from tests.asterisk.rtcp import INTERVAL_S, Control, Received, Sent, report
@@ -30,6 +31,7 @@ NOISE = bytes([70])
 """RFC 3389 section 3: the noise's level, -70 dBov, and no spectrum."""
 QUIET = frozenset({0xD5, 0x55})
 """The two codes of silence in alaw."""
+SILENCE = bytes([0xD5]) * FRAME_SAMPLES
 PACKETS_KEPT = 15_000
 """What a leg keeps of what it heard: five minutes."""
 
@@ -133,12 +135,14 @@ class Audio(asyncio.DatagramProtocol):
 
     ``sending``: audio goes out. ``noise``: comfort noise instead of the tone. ``reporting``: RTCP goes out once a
     second, whether there is audio or not. Sequence numbers count packets, so that a pause leaves no hole in them.
+    ``quiet``: packets of silence instead of the tone, as from a person who listens.
     """
 
     def __init__(self, period: int) -> None:
         self.heard = Heard()
         self.sending = True
         self.noise = False
+        self.quiet = False
         self.reporting = False
         self.port = 0
         self._frame = tone(period)
@@ -147,6 +151,8 @@ class Audio(asyncio.DatagramProtocol):
         self._remote: Media | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._keys: deque[tuple[str, int, asyncio.Event]] = deque()
+        self._speech: deque[bytes] = deque()
+        self._spoken = asyncio.Event()
         self._sequence = random.randrange(1 << 15)
         self._sent = Sent(random.randrange(1 << 32), random.randrange(1 << 31))
         self._received = Received()
@@ -201,6 +207,12 @@ class Audio(asyncio.DatagramProtocol):
         self._keys.append((key, frames, sent))
         await sent.wait()
 
+    async def say(self, frames: Iterable[bytes]) -> None:
+        """Send these frames of alaw once, in place of the tone; returns when the last is out."""
+        self._speech.extend(frames)
+        self._spoken.clear()
+        await self._spoken.wait()
+
     async def close(self) -> None:
         """Send no more, hear no more."""
         for task in self._tasks:
@@ -228,13 +240,19 @@ class Audio(asyncio.DatagramProtocol):
                 if frames % NOISE_FRAMES == 0:
                     self._send(COMFORT_NOISE, NOISE)
             elif self.sending:
-                self._send(ALAW, self._frame, marker=begins)
+                self._send(ALAW, self._next_frame(), marker=begins)
                 begins = False
             else:
                 begins = True
             frames += 1
             self._forward(1)
             tick = await self._wait(tick)
+
+    def _next_frame(self) -> bytes:
+        if self._speech:
+            return self._speech.popleft()
+        self._spoken.set()
+        return SILENCE if self.quiet else self._frame
 
     async def _report(self) -> None:
         told = 0

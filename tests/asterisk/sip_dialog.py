@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import quote
 
+from tests.asterisk.patience import PATIENCE_S
 from tests.asterisk.rtp import Audio
 from tests.asterisk.sip_messages import (
     TELEPHONE_EVENT,
@@ -29,8 +30,6 @@ from tests.asterisk.sip_messages import (
 if TYPE_CHECKING:
     from tests.asterisk.sip_peer import Peer
 
-PATIENCE_S = 15.0
-"""How long a script waits for what must come, where it names no time of its own."""
 ALLOW = ("Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, REFER, NOTIFY")
 SESSION_EXPIRES_S = 90
 """RFC 4028's least: the refresh comes after 45 s."""
@@ -99,6 +98,11 @@ class Dialog:
     def from_number(self) -> str:
         """The user part of the INVITE's From: on a callback, the number that it shows; at an agent, the caller's."""
         return user_of(self.invite.need("From"))
+
+    @property
+    def holds_for(self) -> str | None:
+        """At an agent: the dropped call for whose callback he is to hold the line; None: an ordinary call."""
+        return self.invite.get("X-Oddzwon-Call")
 
     @property
     def to_number(self) -> str:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from tests.asterisk.patience import PATIENCE_S
 from tests.asterisk.rtp import KEY_FRAMES, Audio, Heard
-from tests.asterisk.sip_dialog import ALLOW, PATIENCE_S, Dialog, Manner
-from tests.asterisk.sip_messages import NoAnswer, Refused, Request, Response, media_in, respond, uri_in
+from tests.asterisk.sip_dialog import ALLOW, Dialog, Manner
+from tests.asterisk.sip_messages import Media, NoAnswer, Refused, Request, Response, media_in, respond, uri_in
 
 if TYPE_CHECKING:
     from tests.asterisk.sip_peer import Peer
 
+SPEECH_S = 60.0
+"""Longer than anything that is said here."""
 Script = Callable[["Leg"], Awaitable[None]]
 """What a phone does with a call that comes in."""
 
@@ -107,13 +110,34 @@ class Leg(Dialog):
         self._reply(180, "Ringing")
         self._rang.set()
 
+    def progress(self) -> None:
+        """183 with audio before any answer (RFC 3960): both hear each other, and nothing is answered yet."""
+        self._hears_of(self._offered())
+        extra = [("Contact", self.peer.contact), ALLOW]
+        self.peer.reply(
+            self.invite, respond(self.invite, 183, "Progress", tag=self._tag, extra=extra, body=self._describe())
+        )
+        self._rang.set()
+
+    def redirect(self, uri: str) -> None:
+        """302 to this URI (RFC 3261 section 21.3.3)."""
+        self.peer.reply(
+            self.invite,
+            respond(self.invite, 302, "Moved Temporarily", tag=self._tag, extra=[("Contact", f"<{uri}>")]),
+        )
+        self._end(EndedBy.REFUSED, None)
+
+    async def say(self, frames: Iterable[bytes]) -> None:
+        """Speech in place of the tone, frames of alaw, and silence after it; returns when the last is out."""
+        self._audio.quiet = True
+        async with asyncio.timeout(SPEECH_S):
+            await self._audio.say(frames)
+
     def answer(self, manner: Manner | None = None) -> None:
         """200 OK with our audio, sent again until Asterisk's ACK; ``manner`` is how the phone behaves from here on."""
-        media = media_in(self.invite.body)
-        assert media is not None, "Asterisk offered no audio"
         if manner is not None:
             self.behave(manner)
-        self._hears_of(media)
+        self._hears_of(self._offered())
         extra = [("Contact", self.peer.contact), ALLOW, *self._session(self.invite)]
         body = self._describe()
         self.peer.reply_until_ack(
@@ -262,6 +286,11 @@ class Leg(Dialog):
         self.peer.reply(
             self.invite, respond(self.invite, status, phrase, tag=self._tag, extra=[("Contact", self.peer.contact)])
         )
+
+    def _offered(self) -> Media:
+        media = media_in(self.invite.body)
+        assert media is not None, "Asterisk offered no audio"
+        return media
 
     def _settle_answer(self) -> None:
         self._rang.set()

@@ -9,9 +9,10 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from types import TracebackType
 
+from tests.asterisk.patience import PATIENCE_S
 from tests.asterisk.rtp import Audio
 from tests.asterisk.sip_dialog import ALLOW, SESSION_EXPIRES_S, Manner
 from tests.asterisk.sip_leg import Leg, Script
@@ -148,7 +149,7 @@ class Peer(asyncio.DatagramProtocol):
         """The calls that came in for this user part, in order."""
         return [leg for leg in self.invites if leg.to_number == number]
 
-    async def called(self, number: str, within: float, *, count: int = 1) -> Leg:
+    async def called(self, number: str, within: float = PATIENCE_S, *, count: int = 1) -> Leg:
         """Until the ``count``-th call to this user part came in; returns it; raises TimeoutError."""
         async with asyncio.timeout(within):
             while len(self.invites_to(number)) < count:
@@ -156,22 +157,28 @@ class Peer(asyncio.DatagramProtocol):
                 await self._news.wait()
         return self.invites_to(number)[count - 1]
 
-    async def rung(self, within: float, *, besides: Collection[Leg] = ()) -> Leg:
-        """Until there is a call that came in, is not over and is not among ``besides``; raises TimeoutError."""
-        async with asyncio.timeout(within):
-            while True:
-                for leg in self.invites:
-                    if leg not in besides and not leg.is_over:
-                        return leg
-                self._news.clear()
-                await self._news.wait()
+    async def rung(
+        self, within: float = PATIENCE_S, *, besides: Collection[Leg] = (), caller: Leg | None = None
+    ) -> Leg:
+        """Until there is a call that came in, is not over and is not among ``besides``; raises TimeoutError.
 
-    async def rung_by(self, number: str, within: float, *, besides: Collection[Leg] = ()) -> Leg:
-        """Until this caller's call came in, is not over and is not among ``besides``; raises TimeoutError."""
+        ``caller``: whom it is for. Where he has called himself, an agent who holds the line for a callback is not his.
+        """
+        return await self._comes_in(lambda leg: leg not in besides and _may_be_for(leg, caller), within)
+
+    async def rung_by(
+        self, number: str, within: float = PATIENCE_S, *, besides: Collection[Leg] = (), caller: Leg | None = None
+    ) -> Leg:
+        """As :meth:`rung`, of the calls that show this number."""
+        return await self._comes_in(
+            lambda leg: leg.from_number == number and leg not in besides and _may_be_for(leg, caller), within
+        )
+
+    async def _comes_in(self, wanted: Callable[[Leg], bool], within: float) -> Leg:
         async with asyncio.timeout(within):
             while True:
                 for leg in self.invites:
-                    if leg.from_number == number and leg not in besides and not leg.is_over:
+                    if not leg.is_over and wanted(leg):
                         return leg
                 self._news.clear()
                 await self._news.wait()
@@ -320,6 +327,10 @@ class Peer(asyncio.DatagramProtocol):
         timer = self._resend.pop(name, None)
         if timer is not None:
             timer.cancel()
+
+
+def _may_be_for(leg: Leg, caller: Leg | None) -> bool:
+    return caller is None or not caller.ours or leg.holds_for is None
 
 
 async def _follow(script: Script, leg: Leg) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from tests.asterisk.sip_dialog import Manner
 from tests.asterisk.sip_leg import Leg, Script
@@ -45,6 +46,41 @@ def refuses(status: int, phrase: str) -> Script:
 
     async def script(leg: Leg) -> None:
         leg.refuse(status, phrase)
+
+    return script
+
+
+def redirects(uri: str) -> Script:
+    """Moved: call this URI instead."""
+
+    async def script(leg: Leg) -> None:
+        leg.redirect(uri)
+
+    return script
+
+
+def announces(keys: str = "", *, then: Script | None = None) -> Script:
+    """Early media (183): audio from the network and ``keys`` pressed into it, before any answer; then what follows."""
+
+    async def script(leg: Leg) -> None:
+        leg.progress()
+        if keys:
+            await leg.press(keys)
+        if then is not None:
+            await then(leg)
+
+    return script
+
+
+def speaks(speech: Sequence[bytes], *, again: bool = False) -> Script:
+    """Answers, says this in frames of alaw, and listens in silence; ``again``: says it over and over."""
+
+    async def script(leg: Leg) -> None:
+        leg.ring()
+        leg.answer()
+        await leg.say(speech)
+        while again:
+            await leg.say(speech)
 
     return script
 

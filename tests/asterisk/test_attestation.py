@@ -61,7 +61,7 @@ async def agent_says(bench: Bench, agent: int = 0) -> int:
 async def called_back_once(bench: Bench, number: str, call: str) -> dict[str, Any]:
     """The callback goes out, is answered, talks with agent1 and ends; there is no second one."""
     bench.carrier.scripts[number] = answers(0.3, keys="1")
-    leg = await bench.carrier.called(number, within=30.0)
+    leg = await bench.carrier.called(number)
     await leg.answered()
     agent = await bench.answered_by(leg)
     await leg.bye()

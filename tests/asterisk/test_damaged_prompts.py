@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from oddzwon.domain.recording import HEARD_MS
+from oddzwon.prompts.manifest import read_manifest
 from tests.asterisk.bench import CS, DE, EN, PL, Bench
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.complains("prompt-unplayable")]
@@ -37,8 +38,10 @@ def halved(file: Path) -> None:
 @contextmanager
 def damaged(bench: Bench, name: str, damage: Damage) -> Iterator[None]:
     """The prompt's files, narrow and wide, are damaged after they were built; and whole again afterwards."""
-    files = {file: file.read_bytes() for file in (bench.lab.state / "prompts").glob(f"{name}-*.wav*")}
-    assert len(files) == 2, f"{name}: {[*files]}"
+    folder = bench.lab.state / "prompts"
+    # other tests' settings may have left other editions
+    (edition,) = [one for one in read_manifest(folder) if one.current and one.stem.startswith(f"{name}-")]
+    files = {file: file.read_bytes() for file, _ in edition.files(folder)}
     try:
         for file in files:
             damage(file)

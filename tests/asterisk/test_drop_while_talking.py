@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asterisk
 async def called_back(bench: Bench, number: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The customer answers, presses 1, talks with agent1 and hangs up; returns the dropped call and the callback."""
     bench.carrier.scripts[number] = answers(0.3, keys="1")
-    leg = await bench.carrier.called(number, within=30.0)
+    leg = await bench.carrier.called(number)
     assert leg.from_number == PL
     await leg.answered()
     agent = await bench.answered_by(leg)
@@ -48,7 +48,7 @@ def assert_tied_once(bench: Bench, number: str, dropped: dict[str, Any], resumed
 async def test_the_callers_network_vanishes(bench: Bench, number: str) -> None:
     caller, agent = await bench.talks(number)
     caller.vanish()
-    await agent.ended(20.0)
+    await agent.ended()
 
     dropped, resumed = await called_back(bench, number)
 
@@ -77,7 +77,7 @@ async def test_the_carrier_says_that_the_network_failed(bench: Bench, number: st
 async def test_the_agents_network_vanishes(bench: Bench, number: str) -> None:
     caller, agent = await bench.talks(number)
     agent.vanish()
-    await caller.ended(20.0)
+    await caller.ended()
 
     dropped, resumed = await called_back(bench, number)
 
@@ -91,9 +91,9 @@ async def test_the_caller_is_cut_off_in_the_queue(bench: Bench, number: str) -> 
         agent.script = rings()
     caller = await bench.in_menu(number)
     await caller.press("1")
-    await bench.agents[0].rung(15.0)
+    await bench.agents[0].rung()
     caller.vanish()
-    await bench.lab.until("SELECT 1 FROM ending AS e WHERE e.call = ?", await bench.logged(number), within=20.0)
+    await bench.lab.until("SELECT 1 FROM ending AS e WHERE e.call = ?", await bench.logged(number))
     for agent in bench.agents:
         agent.script = answers(0.3)
 

@@ -28,7 +28,7 @@ async def test_the_caller_hangs_up_in_the_queue(bench: Bench, number: str) -> No
         agent.script = rings()
     caller = await bench.in_menu(number)
     await caller.press("1")
-    await (await bench.agents[0].rung(15.0)).ringing()
+    await (await bench.agents[0].rung()).ringing()
     await caller.bye()
 
     call = await bench.judged(await bench.logged(number))
@@ -73,7 +73,7 @@ async def test_a_withheld_number_that_drops(bench: Bench, number: str, identity:
     asserted = [("P-Asserted-Identity", f"<sip:{number}@carrier.example>"), ("Privacy", "id")] if identity else []
     caller, agent = await bench.talks(number, from_header=ANONYMOUS, headers=asserted)
     caller.vanish()
-    await agent.ended(20.0)
+    await agent.ended()
 
     arrived = await bench.observer.wait_for(told("OddzwonArrived"), since=bench.since)
     row = await bench.lab.until("SELECT id FROM call WHERE leg = ?", arrived["Uniqueid"])
@@ -93,7 +93,7 @@ async def test_a_forwarded_call_that_drops(bench: Bench, number: str) -> None:
         number, headers=[("Diversion", "<sip:+48600100999@carrier.example>;reason=no-answer")]
     )
     caller.vanish()
-    await agent.ended(20.0)
+    await agent.ended()
 
     call = await bench.judged(await bench.logged(number))
 
@@ -111,7 +111,7 @@ async def test_key_8_in_the_menu_and_a_drop(bench: Bench, number: str) -> None:
     await caller.press("1")
     agent = await bench.answered_by(caller)
     caller.vanish()
-    await agent.ended(20.0)
+    await agent.ended()
 
     call = await bench.judged(await bench.logged(number))
 

@@ -148,7 +148,7 @@ async def test_the_objection_carries_over_to_the_callback(bench: Bench, number: 
     call = await objects(bench, number, caller)
     await caller.bye(FAULT)
     await agent.ended()
-    leg = await bench.carrier.called(number, within=30.0)
+    leg = await bench.carrier.called(number)
     await leg.answered()
     agent = await bench.answered_by(leg)
     await leg.hears_audio(frames=SECOND)

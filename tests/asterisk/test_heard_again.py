@@ -31,9 +31,9 @@ async def cut_off(bench: Bench, number: str, language: str) -> str:
 
 async def called_back(bench: Bench, number: str, language: str) -> Caller:
     """The customer has answered the callback."""
-    leg = await bench.carrier.called(number, within=40.0)
+    leg = await bench.carrier.called(number)
     await leg.answered()
-    return Caller(bench, number, language, leg, DIDS[language])
+    return Caller(bench, number, language, leg, number)
 
 
 async def compare(bench: Bench, caller: Caller, call: dict[str, Any], language: str) -> list[str]:

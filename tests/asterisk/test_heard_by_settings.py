@@ -66,6 +66,7 @@ async def _a_contract_is_announced(bench: Bench, number: str) -> list[str]:
 
 async def _the_agent_is_asked(bench: Bench, number: str) -> list[str]:
     """A German agent hears each question for his consent to its end, and the caller hears nothing of it."""
+    (before,) = bench.lab.read("SELECT coalesce(max(id), 0) AS last FROM agent_consent")  # other tests' agents
     caller = await Caller.dials(bench, number, "de")
     await caller.does(during("MENU_OPTION", "1"))
     await caller.does(after("REC_CONSENT", "1"))
@@ -80,7 +81,8 @@ async def _the_agent_is_asked(bench: Bench, number: str) -> list[str]:
     await agent.ended()
 
     shown = await bench.judged(await bench.logged(number))
-    answers = bench.lab.read("SELECT * FROM agent_consent WHERE source = 'asked' AND language = 'de'")
+    asked_for = "SELECT * FROM agent_consent WHERE source = 'asked' AND language = 'de' AND id > ?"
+    answers = bench.lab.read(asked_for, before["last"])
     receipts = [dict(row) | {"complete": row["played_ms"] == row["full_ms"]} for row in answers]
     built = await built_prompts(bench.lab)
     found = differences(shown["notices"], await heard_by(caller.leg, built))

@@ -10,6 +10,7 @@ import pytest
 
 from oddzwon.domain.recording import HEARD_MS
 from tests.asterisk.bench import Bench
+from tests.asterisk.listening import Ear
 from tests.asterisk.observer import Seen, Wanted, plays
 from tests.asterisk.sip_leg import Leg
 
@@ -43,18 +44,17 @@ def to(number: str, prompt: str) -> Wanted:
     return lambda seen: seen["CallerIDNum"] == number and begun(seen)
 
 
-async def hears(bench: Bench, number: str, leg: Leg, prompt: str, *, since: int, frames: int = 5) -> int:
-    """Until he hears so many frames of the prompt; returns the place after its beginning."""
-    begun = await bench.observer.wait_for(to(number, prompt), 20.0, since=since)
-    await leg.hears_audio(frames=frames)
-    return bench.observer.seen.index(begun) + 1
-
-
-async def in_menu(bench: Bench, number: str) -> tuple[Leg, int]:
-    """A caller who hears the menu, while others do other things; and the place after its beginning."""
-    mark = bench.observer.mark()
+async def dials(bench: Bench, number: str) -> tuple[Leg, Ear]:
+    """A caller, and his ear."""
     leg = await bench.dial(number)
-    return leg, await hears(bench, number, leg, "MENU_OPTION", since=mark)
+    return leg, Ear(bench.lab, leg)
+
+
+async def in_menu(bench: Bench, number: str) -> tuple[Leg, Ear]:
+    """A caller who hears the menu, while others do other things; and his ear."""
+    leg, ear = await dials(bench, number)
+    await ear.hears("MENU_OPTION")
+    return leg, ear
 
 
 async def hung_up(bench: Bench, number: str, leg: Leg) -> dict[str, Any]:
@@ -100,7 +100,7 @@ async def test_a_key_of_the_menu_ends_layer_2_and_is_served_another_does_not(ben
 
 async def test_silence_is_asked_again_and_then_served_as_the_default(bench: Bench, number: str) -> None:
     caller = await bench.in_menu(number)
-    await bench.prompt("REC_OBJECT", within=20.0)
+    await bench.prompt("REC_OBJECT")
     call = await hung_up(bench, number, caller)
     assert heard(call) == [("L1", None, True), ("MENU_OPTION", None, True), ("MENU_OPTION", None, True)]
     assert call["menu_key"] == "1"
@@ -155,17 +155,17 @@ async def test_an_objection_is_taken_back(bench: Bench, number_plan: Iterator[st
 
 async def taken_back(bench: Bench, number: str, when: str) -> dict[str, Any]:
     """The call of one who objects, and presses 8 once more then."""
-    leg, mark = await in_menu(bench, number)
+    leg, ear = await in_menu(bench, number)
     await leg.press("8")
-    mark = await hears(bench, number, leg, "OBJECTED", since=mark, frames=LISTENED)
+    await ear.hears("OBJECTED", LISTENED)
     assert objection(bench, await bench.logged(number)) == (1, True)
     if when is not DURING:
-        mark = await hears(bench, number, leg, "MENU_OPTION", since=mark)
+        await ear.hears("MENU_OPTION")
     if when is LATER:
         await leg.press("9")
-        mark = await hears(bench, number, leg, "L2", since=mark)
+        await ear.hears("L2")
     await leg.press("8")
-    await hears(bench, number, leg, "OBJECTION_UNDONE", since=mark)
+    await ear.hears("OBJECTION_UNDONE")
     return await hung_up(bench, number, leg)
 
 
@@ -222,10 +222,10 @@ async def test_what_is_pressed_during_layer_1_waits_for_its_end_and_is_served_on
 
 
 async def pressed_ahead(bench: Bench, number: str, keys: str) -> dict[str, Any]:
-    leg = await bench.dial(number)
-    mark = await hears(bench, number, leg, "/L1", since=bench.since)
+    leg, ear = await dials(bench, number)
+    await ear.hears("L1")
     await leg.press(keys)
-    await hears(bench, number, leg, "REC_", since=mark)
+    await ear.hears("REC_OBJECT" if "1" in keys else "REC_ANNOUNCE")
     return await hung_up(bench, number, leg)
 
 
@@ -246,9 +246,9 @@ async def test_keys_in_one_go(bench: Bench, number_plan: Iterator[str]) -> None:
 
 
 async def in_one_go(bench: Bench, number: str, keys: str, chosen: str) -> dict[str, Any]:
-    leg, mark = await in_menu(bench, number)
+    leg, ear = await in_menu(bench, number)
     await leg.press(keys)
-    await hears(bench, number, leg, "REC_OBJECT" if chosen == "1" else "REC_ANNOUNCE", since=mark)
+    await ear.hears("REC_OBJECT" if chosen == "1" else "REC_ANNOUNCE")
     return await hung_up(bench, number, leg)
 
 
@@ -284,7 +284,7 @@ async def test_a_key_at_the_very_end_of_layer_1_is_served_once(bench: Bench, num
 # --- hung up in the middle ------------------------------------------------------------------------------------------
 
 
-IN_THE_MIDDLE_OF = {"/L1": "", "MENU_OPTION": "0", "L2": "9", "OBJECTED": "8", "REC_OBJECT": "1"}
+IN_THE_MIDDLE_OF = {"L1": "", "MENU_OPTION": "0", "L2": "9", "OBJECTED": "8", "REC_OBJECT": "1"}
 """Prompts, and the key of the menu that leads to them."""
 
 
@@ -293,7 +293,7 @@ async def test_hung_up_in_mid_prompt(bench: Bench, number_plan: Iterator[str]) -
     calls = await asyncio.gather(*(cut_short(bench, next(number_plan), *case) for case in IN_THE_MIDDLE_OF.items()))
     for prompt, call in zip(IN_THE_MIDDLE_OF, calls, strict=True):
         last = call["notices"][-1]
-        assert last["prompt"] == prompt.removeprefix("/")
+        assert last["prompt"] == prompt
         assert (last["complete"], last["key"]) == (False, None), prompt
         assert 0 < last["played_ms"] < last["full_ms"], prompt
         assert call["recordings"] == []
@@ -302,9 +302,9 @@ async def test_hung_up_in_mid_prompt(bench: Bench, number_plan: Iterator[str]) -
 
 async def cut_short(bench: Bench, number: str, prompt: str, key: str) -> dict[str, Any]:
     """The call of one who hangs up while he hears this."""
-    leg, mark = await in_menu(bench, number) if key else (await bench.dial(number), bench.since)
+    leg, ear = await (in_menu if key else dials)(bench, number)
     await leg.press(key)
-    await hears(bench, number, leg, prompt, since=mark, frames=10)
+    await ear.hears(prompt, 10)
     return await hung_up(bench, number, leg)
 
 
@@ -315,19 +315,16 @@ async def test_layer_1_ends_by_a_key_where_the_operator_lets_it(bench: Bench, nu
     """Its receipt holds the key, which is served in the menu; one that came before anything was heard ends nothing."""
     number, hasty = next(number_plan), next(number_plan)
     async with bench.lab.settings(('default_key = "1"', 'default_key = "1"\nlayer1_skippable = true')):
-        caller = await bench.dial(number)
-        await bench.prompt("/L1")
-        await caller.hears_audio(frames=LISTENED)
+        caller, ear = await dials(bench, number)
+        await ear.hears("L1", LISTENED)
         await caller.press("2")
-        await bench.prompt("REC_ANNOUNCE")
+        await ear.hears("REC_ANNOUNCE")
         call = await hung_up(bench, number, caller)
 
-        mark = bench.observer.mark()
-        caller = await bench.dial(hasty)
-        await bench.prompt("/L1", since=mark)
-        await caller.hears_audio()
+        caller, ear = await dials(bench, hasty)
+        await ear.hears("L1")
         await caller.press("2")
-        await bench.prompt("REC_ANNOUNCE", since=mark)
+        await ear.hears("REC_ANNOUNCE")
         early = await hung_up(bench, hasty, caller)
     assert heard(call, until="REC_ANNOUNCE") == [("L1", "2", True)]
     assert HEARD_MS <= call["notices"][0]["played_ms"] < call["notices"][0]["full_ms"]

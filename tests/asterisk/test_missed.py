@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.asterisk.bench import SETTLED_S, TIE, Bench
+from tests.asterisk.bench import TIE, Bench
 from tests.asterisk.conftest import KeepRow
 from tests.asterisk.endings.said import of_call
 from tests.asterisk.lab import AMI, AMI_ELSEWHERE, POLL_S
 from tests.asterisk.observer import named, told
+from tests.asterisk.patience import PATIENCE_S
 from tests.asterisk.sip_scripts import answers, rings
 from tests.asterisk.wire import Wire
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.asterisk
 FAULT = "Q.850;cause=38"
 SECOND = 50
 """Frames of 20 ms."""
-SPOOLED_S = 15.0
+SPOOLED_S = PATIENCE_S
 
 
 def verdict(call: dict[str, Any]) -> tuple[str, bool | None]:
@@ -38,7 +39,7 @@ def now() -> str:
 
 async def called_back(bench: Bench, number: str) -> dict[str, Any]:
     """The carrier is called, answers, presses 1, talks with agent1 and hangs up; the call that had dropped."""
-    leg = await bench.carrier.called(number, within=SETTLED_S)
+    leg = await bench.carrier.called(number)
     await leg.answered()
     agent = await bench.answered_by(leg)
     await leg.bye()
@@ -109,7 +110,7 @@ async def test_cut_off_while_ami_is_silent(bench: Bench, number: str, table_row:
             wire.hush()
             await caller.bye(FAULT)
             await agent.ended()
-            await bench.lab.says("ami-lost", since=size, within=30.0)
+            await bench.lab.says("ami-lost", since=size)
             shown = await called_back(bench, number)
     finally:
         await bench.lab.ami_returns()
@@ -130,7 +131,7 @@ async def test_a_network_that_vanished_while_ami_was_away(
     await bench.lab.ami_goes()
     try:
         (caller if side == "caller" else agent).vanish()
-        await (agent if side == "caller" else caller).ended(20.0)
+        await (agent if side == "caller" else caller).ended()
         await bench.observer.until_quiet()
     finally:
         await bench.lab.ami_returns()
@@ -152,7 +153,7 @@ async def test_connected_and_cut_off_while_ami_was_away(bench: Bench, number: st
         agent.script = rings()
     caller = await bench.in_menu(number)
     await caller.press("1")
-    bench.met.append(await bench.agents[0].rung(SETTLED_S))
+    bench.met.append(await bench.agents[0].rung())
     await bench.lab.ami_goes()
     try:
         for agent in bench.agents:
@@ -164,7 +165,7 @@ async def test_connected_and_cut_off_while_ami_was_away(bench: Bench, number: st
     finally:
         await bench.lab.ami_returns()
 
-    leg = await bench.carrier.called(number, within=SETTLED_S)
+    leg = await bench.carrier.called(number)
     await leg.answered()
     await bench.lab.until("SELECT 1 FROM callback WHERE state = 'connected' AND call = ?", await bench.logged(number))
     await leg.bye()
@@ -251,7 +252,7 @@ async def test_served_by_the_stand_in_and_cut_off_in_the_queue(killed: Bench, nu
     await bench.lab.signal_service(signal.SIGKILL)
     caller = await bench.dial(number)
     stood_in = await bench.observer.wait_for(told("OddzwonStandIn"), since=bench.since)
-    ringing = await bench.agents[0].rung(SETTLED_S)
+    ringing = await bench.agents[0].rung()
     assert stood_in["Played"] == "SUCCESS"
     assert caller.heard.sounding > 0
     await caller.bye(FAULT)
@@ -364,7 +365,7 @@ async def test_a_damaged_file_is_set_aside(killed: Bench, number: str) -> None:
     (folder / "7.call.json").write_text('{"version": 1, "uniqueid"')
     size = bench.lab.log_size()
     await bench.lab.up()
-    await bench.lab.says("spool-damaged", since=size, within=5.0)
+    await bench.lab.says("spool-damaged", since=size)
     assert (folder / "damaged" / "7.call.json").exists()
     (folder / "damaged" / "7.call.json").unlink()
     (folder / "damaged").rmdir()
@@ -388,7 +389,7 @@ async def test_the_stand_in_helps_out_while_the_service_is_there(without_fastagi
     for agent in bench.agents:
         agent.script = rings()
     caller = await bench.dial(number)
-    ringing = await bench.agents[0].rung(SETTLED_S)
+    ringing = await bench.agents[0].rung()
     call = await bench.logged(number)
     await spool_is_empty(bench)
     await caller.bye(FAULT)
@@ -471,11 +472,11 @@ async def test_asterisk_falls_silent(bench: Bench, number: str) -> None:
     os.kill(asterisk, signal.SIGSTOP)
     try:
         goodbye = asyncio.create_task(caller.bye(FAULT))
-        await bench.lab.says("ami-lost", since=size, within=30.0)
+        await bench.lab.says("ami-lost", since=size)
     finally:
         os.kill(asterisk, signal.SIGCONT)
     await asyncio.gather(goodbye, return_exceptions=True)  # unanswered for longer than the phone tries
-    await agent.ended(20.0)
+    await agent.ended()
 
     shown = await called_back(bench, number)
     assert shown["ending"]["technical"] is True
@@ -493,7 +494,7 @@ async def test_a_phone_that_rings_through_a_restart(killed: Bench, number: str) 
         agent.script = rings()
     caller = await bench.in_menu(number)
     await caller.press("1")
-    await bench.agents[0].rung(SETTLED_S)
+    await bench.agents[0].rung()
     call = await bench.logged(number)
     await bench.lab.until("SELECT 1 FROM call WHERE id = ? AND stage = 'connecting'", call)
     await bench.lab.signal_service(signal.SIGKILL)

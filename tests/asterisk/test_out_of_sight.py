@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.asterisk.bench import SETTLED_S, TIE, Bench
+from tests.asterisk.bench import TIE, Bench
 from tests.asterisk.conftest import AGENTS, KeepRow
 from tests.asterisk.endings.said import of_call
 from tests.asterisk.lab import AMI_ELSEWHERE
@@ -42,7 +42,7 @@ def now() -> str:
 
 async def goes_on(bench: Bench, number: str) -> tuple[Leg, Leg]:
     """The carrier is called, answers, presses 1 and is connected with agent1."""
-    leg = await bench.carrier.called(number, within=SETTLED_S)
+    leg = await bench.carrier.called(number)
     await leg.answered()
     return leg, await bench.answered_by(leg)
 
@@ -102,7 +102,7 @@ async def test_a_talk_that_the_dead_service_never_saw(bench: Bench, number: str)
     bench.agents[0].script = answers_late
     caller = await bench.in_menu(number)
     await caller.press("1")
-    ringing = await bench.agents[0].rung(SETTLED_S)
+    ringing = await bench.agents[0].rung()
     await ringing.ringing()
     await bench.lab.signal_service(signal.SIGKILL)
     back.set()
@@ -219,7 +219,7 @@ async def test_ami_is_cut_while_the_callback_rings(bench: Bench, number: str) ->
     caller, agent = await bench.talks(number)
     await caller.bye(FAULT)
     await agent.ended()
-    ringing = await bench.carrier.called(number, within=SETTLED_S)
+    ringing = await bench.carrier.called(number)
     await ringing.ringing()
     await bench.lab.ami_goes()
     await bench.lab.ami_returns()

@@ -16,14 +16,17 @@ import pytest
 
 from tests.asterisk.bench import SETTLED_S, TIE, Bench
 from tests.asterisk.conftest import KeepRow
+from tests.asterisk.endings.hand import Hand
 from tests.asterisk.endings.said import of_call
 from tests.asterisk.lab import LabError
+from tests.asterisk.observer import named
+from tests.asterisk.patience import PATIENCE_S
 from tests.asterisk.sip_leg import Leg
 from tests.asterisk.sip_scripts import answers
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.complains("ami-lost")]
 
-BACK_S = 40.0
+BACK_S = 2 * PATIENCE_S
 """Until the service's back-off is over, and the agents' phones have answered the new Asterisk's first OPTIONS."""
 LOOKS_AGAIN = 150
 """Frames of 20 ms: in this time a callback that waits for an agent has asked for one again."""
@@ -40,7 +43,7 @@ def phones(bench: Bench, *there: int) -> None:
 
 async def seen_as(bench: Bench, *, free: int) -> None:
     """Until so many of the agents are free in Asterisk's eyes."""
-    async with asyncio.timeout(15.0):
+    async with asyncio.timeout(PATIENCE_S):
         while sum(state == "1" for state in bench.observer.devices.values()) != free:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
@@ -54,10 +57,20 @@ async def talking(bench: Bench, callers: list[Leg]) -> None:
     await asyncio.gather(*(leg.hears(callers[0]) for leg in agents), *(leg.hears(agents[0]) for leg in callers))
 
 
-async def in_queue(bench: Bench, number: str) -> None:
-    """Until the log has the caller as waiting in the queue."""
+async def waits_in_queue(bench: Bench, number: str) -> Leg:
+    """A caller who waits in the queue whoever is free: no agent is dear enough for him.
+
+    In the other queue, of the same agents: there he takes nobody's turn.
+    """
+    mark = bench.observer.mark()
+    caller = await bench.in_menu(number)
+    seen = await bench.observer.wait_for(named("Newchannel", CallerIDNum=number), since=mark)
+    async with Hand(bench.lab.asterisk) as hand:
+        await hand.sets(seen["Channel"], "QUEUE_MIN_PENALTY", "99")
+    await caller.press("2")
     call = await bench.logged(number)
     await bench.lab.until("SELECT 1 FROM call WHERE id = ? AND stage = 'queued'", call)
+    return caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +88,18 @@ class House:
 
 
 async def a_full_house(bench: Bench, plan: Iterator[str]) -> House:
-    """Three talk; one, who had called before them, waits, since the fourth agent's phone is off."""
+    """Three talk; one, who had called before them, waits. The fourth agent's phone is off."""
     phones(bench, 1, 2, 3)
     await seen_as(bench, free=3)
     waits, *talk = (next(plan) for _ in range(4))
     for number in (waits, *talk):
         bench.carrier.scripts[number] = answers(0.2, keys="1")
-    waiting = await bench.dial(waits)
+    waiting = await waits_in_queue(bench, waits)
     callers = [await bench.dial(number) for number in talk]
     for caller in callers:
         await caller.hears_audio()
         await caller.press("1")
     await talking(bench, callers)
-    await waiting.press("1")
-    await in_queue(bench, waits)
     return House(talk, waits, [waiting, *callers, *bench.met])
 
 
@@ -134,7 +145,7 @@ async def most_at_once(legs: list[Leg]) -> int:
 
 
 @pytest.mark.parametrize("ends", [killed, stopped])
-async def test_all_are_called_back_those_who_talked_first(
+async def test_all_are_called_back(
     bench: Bench, number_plan: Iterator[str], ends: Callable[[Bench, House], Awaitable[None]], table_row: KeepRow
 ) -> None:
     house = await a_full_house(bench, number_plan)
@@ -148,7 +159,8 @@ async def test_all_are_called_back_those_who_talked_first(
 
     shown = await over(bench, house.in_line)
     assert [call["stage"] for call in shown] == ["talking", "talking", "talking", "queued"]
-    assert [leg.to_number for leg in bench.carrier.invites] == house.in_line
+    # there is an agent for each: whose picks up first is chance
+    assert sorted(leg.to_number for leg in bench.carrier.invites) == sorted(house.in_line)
     talked, waited = shown[0], shown[-1]
     if ends is killed:
         table_row("Asterisk killed while talking", of_call(bench, talked, recorded=True), talked)
@@ -158,7 +170,9 @@ async def test_all_are_called_back_those_who_talked_first(
         table_row("Asterisk stopped by SIGTERM in the queue", of_call(bench, waited), waited)
 
 
-async def test_never_more_at_once_than_free_agents(bench: Bench, number_plan: Iterator[str]) -> None:
+async def test_those_who_talked_first_and_never_more_at_once_than_free_agents(
+    bench: Bench, number_plan: Iterator[str]
+) -> None:
     """Asterisk is back before any agent's phone, and then only two of them come."""
     house = await a_full_house(bench, number_plan)
     first, second, third, last = house.in_line
@@ -185,7 +199,9 @@ async def test_never_more_at_once_than_free_agents(bench: Bench, number_plan: It
         await leg.bye()
 
     await over(bench, house.in_line)
-    assert [leg.to_number for leg in bench.carrier.invites] == house.in_line
+    assert [leg.to_number for leg in talks] == house.in_line
+    assert {leg.to_number for leg in bench.carrier.invites[:2]} == {first, second}
+    assert [leg.to_number for leg in bench.carrier.invites[2:]] == [third, last]
     assert await most_at_once(talks) == 2
 
 

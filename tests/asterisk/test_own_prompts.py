@@ -77,7 +77,7 @@ async def test_only_the_callers_of_a_number_hear_what_is_its_own(own: Bench, num
     agent = await caller.talks()
     await caller.leg.bye(FAULT)
     await agent.ended()
-    leg = await bench.carrier.called(number, within=40.0)
+    leg = await bench.carrier.called(number)
     await leg.answered()
     agent = await bench.answered_by(leg)
     await leg.bye()

@@ -76,7 +76,7 @@ async def test_hung_up_in_the_queue_leaves_no_file(bench: Bench, number: str) ->
         peer.script = rings()
     caller = await bench.in_menu(number)
     await caller.press("1")
-    await bench.agents[0].rung(15.0)
+    await bench.agents[0].rung()
     await caller.bye()
 
     call = await bench.judged(await bench.logged(number))

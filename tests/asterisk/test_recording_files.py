@@ -15,6 +15,7 @@ import pytest
 
 from oddzwon.callflow.freespace import LOOKED_AT_S
 from tests.asterisk.bench import Bench
+from tests.asterisk.patience import PATIENCE_S
 from tests.asterisk.unsealed import AGENT, CALLER, unsealed
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ async def test_killed_while_it_seals(crashing: Bench, number: str) -> None:
 
     await bench.lab.up()
     await bench.lab.until("SELECT 1 FROM recording WHERE call = ? AND sealed = 1", call)
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(PATIENCE_S):
         while (bench.lab.recordings / file).exists():  # noqa: ASYNC110 - a file tells nobody that it is gone
             await asyncio.sleep(0.05)
     await sealed_alone(bench, call)

@@ -16,12 +16,12 @@ async def test_a_redial_stops_the_ringing_callback_and_is_called_back_when_it_dr
     caller, agent = await bench.talks(number)
     await caller.bye("Q.850;cause=38")
     await agent.ended()
-    ringing = await bench.carrier.called(number, within=30.0)
+    ringing = await bench.carrier.called(number)
     await ringing.ringing()
 
     mark = bench.observer.mark()
     again = await bench.dial(number)
-    gone = await ringing.ended(5.0)
+    gone = await ringing.ended()
     await bench.prompt("SHORT", since=mark)
     agent = await bench.answered_by(again)
 
@@ -33,8 +33,8 @@ async def test_a_redial_stops_the_ringing_callback_and_is_called_back_when_it_dr
 
     bench.carrier.scripts[number] = answers(0.2, keys="1")
     again.vanish()
-    await agent.ended(20.0)
-    leg = await bench.carrier.called(number, within=30.0, count=2)
+    await agent.ended()
+    leg = await bench.carrier.called(number, count=2)
     await leg.answered()
     agent = await bench.answered_by(leg)
     await leg.bye()

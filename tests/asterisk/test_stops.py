@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import signal
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator
 
 import pytest
 
+from oddzwon.callflow import failpoints
 from tests.asterisk.bench import SETTLED_S, Bench
+from tests.asterisk.failpoints.gate import Gate
 from tests.asterisk.lab import LabError
 from tests.asterisk.observer import named
+from tests.asterisk.patience import PATIENCE_S
 from tests.asterisk.sip_leg import EndedBy
 from tests.asterisk.sip_scripts import answers, refuses, rings
 
@@ -19,17 +20,32 @@ pytestmark = pytest.mark.asterisk
 
 FAULT = "Q.850;cause=38"
 GAP_S = 5.0
-AT_ONCE_S = 2.0
-"""A CANCEL that comes later has let the phone ring for nothing; the command line's own start is in it."""
+RINGS_ON = ("ring_limit_s = 8.0", "ring_limit_s = 60.0")
+WAITS_ON = ('[menu]\ndefault_key = "1"\n', '[menu]\ndefault_key = "1"\nwait_s = 30.0\n')
+STOPPED_S = 40.0
+"""A phone that rings on would ring for longer."""
+STAMPED_S = 2.0
+"""How much later than it came a busy peer may note what comes in."""
 
 
-@contextmanager
-def locked(bench: Bench) -> Iterator[None]:
-    """Another program holds the database's write lock, as a backup does."""
-    with closing(sqlite3.connect(bench.lab.state / "oddzwon.db", isolation_level=None)) as backup:
-        backup.execute("BEGIN IMMEDIATE")
-        yield
-        backup.execute("ROLLBACK")
+@pytest.fixture
+async def patient(bench: Bench) -> AsyncIterator[Bench]:
+    """What rings, rings until somebody stops it, and the menu waits for its key."""
+    async with bench.lab.settings(RINGS_ON, WAITS_ON):
+        yield bench
+
+
+@pytest.fixture
+async def gate(bench: Bench) -> AsyncIterator[Gate]:
+    """Where the service can be held at a step of a callback."""
+    path = bench.lab.state / "failpoints.sock"
+    async with Gate(path) as gate:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("ODDZWON_FAILPOINT_SOCKET", str(path))
+            await bench.lab.restart_service()
+        yield gate
+        gate.release()
+        await bench.lab.restart_service()
 
 
 async def dropped(bench: Bench, number: str) -> str:
@@ -59,26 +75,25 @@ def outcomes(bench: Bench, call: str) -> list[tuple[int, str]]:
     return [(row["n"], row["state"]) for row in rows]
 
 
-async def test_a_redial_while_the_attempt_waits_for_its_commit(bench: Bench, number: str) -> None:
-    """The gate is passed, the attempt is not in the log yet, and he is on the line again: his phone must not ring."""
-    bench.carrier.scripts[number] = refuses(486, "Busy Here")
-    call = await dropped(bench, number)
-    await waits_for_its_second_dial(bench, call)
+async def test_a_redial_when_the_attempt_is_about_to_be_sent(bench: Bench, gate: Gate, number: str) -> None:
+    """The attempt is in the log, its Originate has not left, and he is on the line again: his phone must not ring."""
     bench.carrier.scripts[number] = answers()  # would meet nobody who knows of him
-    size, mark = bench.lab.log_size(), bench.observer.mark()
-    with locked(bench):
-        await bench.lab.says('"state": "reserving"', since=size, within=GAP_S + 2.0)
-        again = await bench.dial(number)
-        # the service asks who he is last of all before it stops his callback
-        await bench.observer.wait_for(
-            lambda seen: seen.name == "AGIExecEnd" and "CALLERID(num)" in seen["Command"], 2.0, since=mark
-        )
+    gate.hold(failpoints.ATTEMPT_COMMITTED)
+    call = await dropped(bench, number)
+    await gate.reached(PATIENCE_S)
+    held = await bench.agents[0].rung(besides=bench.met)
+    bench.met.append(held)
+    mark = bench.observer.mark()
+    again = await bench.dial(number)
+    await bench.prompt("SHORT", since=mark)  # the service knows who he is, and has stopped his callback
+    gate.release()
     shown = await bench.finished(call)
 
     assert shown["callback"]["state"] == "cancelled"
-    assert outcomes(bench, call) in ([(1, "unanswered")], [(1, "unanswered"), (2, "cancelled")])
+    assert outcomes(bench, call) == [(1, "cancelled")]
     agent = await bench.answered_by(again)
-    assert len(bench.carrier.invites_to(number)) == 1
+    assert held.is_over
+    assert bench.carrier.invites_to(number) == []
     assert len(bench.observer.among(named("Newchannel", Exten=number), since=mark)) == 0
     await again.bye()
     await agent.ended()
@@ -86,15 +101,16 @@ async def test_a_redial_while_the_attempt_waits_for_its_commit(bench: Bench, num
     assert second["resumes"] == call
 
 
-async def test_the_operator_cancels_while_it_rings(bench: Bench, number: str) -> None:
+async def test_the_operator_cancels_while_it_rings(patient: Bench, number: str) -> None:
+    bench = patient
     bench.carrier.scripts[number] = rings()
     call = await dropped(bench, number)
-    leg = await bench.carrier.called(number, within=SETTLED_S)
+    leg = await bench.carrier.called(number)
     await leg.ringing()
     await bench.lab.until("SELECT 1 FROM callback WHERE call = ? AND state = 'ringing'", call)
     callback = (await bench.lab.call(call))["callback"]["id"]
     await bench.lab.oddzwon("callbacks", "cancel", callback, "--json")
-    gone = await leg.ended(AT_ONCE_S)
+    gone = await leg.ended(STOPPED_S)
     shown = await bench.finished(call)
 
     assert gone.by is EndedBy.THEIR_CANCEL
@@ -105,8 +121,9 @@ async def test_the_operator_cancels_while_it_rings(bench: Bench, number: str) ->
     assert len(bench.carrier.invites_to(number)) == 1
 
 
-async def test_the_caller_objects_on_another_line_while_it_rings(bench: Bench, number: str) -> None:
+async def test_the_caller_objects_on_another_line_while_it_rings(patient: Bench, number: str) -> None:
     """He has two calls with us; one is cut off, and in the other's menu he presses 8 as the callback rings."""
+    bench = patient
     bench.carrier.scripts[number] = rings()
     caller, agent = await bench.talks(number)
     other = await bench.in_menu(number)
@@ -115,10 +132,10 @@ async def test_the_caller_objects_on_another_line_while_it_rings(bench: Bench, n
     await caller.bye(FAULT)
     await agent.ended()
     call = await bench.logged(number)
-    leg = await bench.carrier.called(number, within=SETTLED_S)
+    leg = await bench.carrier.called(number)
     await leg.ringing()
     await other.press("8")
-    gone = await leg.ended(AT_ONCE_S)
+    gone = await leg.ended(STOPPED_S)
     shown = await bench.finished(call)
 
     assert gone.by is EndedBy.THEIR_CANCEL
@@ -128,20 +145,21 @@ async def test_the_caller_objects_on_another_line_while_it_rings(bench: Bench, n
     await other.bye()
 
 
-async def test_sigterm_while_it_rings(bench: Bench, number: str) -> None:
+async def test_sigterm_while_it_rings(patient: Bench, number: str) -> None:
     """Nobody would greet who answers: it stops ringing, and the next service goes on with what is left of it."""
+    bench = patient
     bench.carrier.scripts[number] = rings()
     call = await dropped(bench, number)
-    first = await bench.carrier.called(number, within=SETTLED_S)
+    first = await bench.carrier.called(number)
     await first.ringing()
     await bench.lab.until("SELECT 1 FROM callback WHERE call = ? AND state = 'ringing'", call)
     bench.carrier.scripts[number] = answers(0.2, keys="1")
     await bench.lab.signal_service(signal.SIGTERM)
-    gone = await first.ended(AT_ONCE_S)
+    gone = await first.ended(STOPPED_S)
     assert len(bench.carrier.invites_to(number)) == 1
     await bench.lab.up()
 
-    leg = await bench.carrier.called(number, within=GAP_S + 5.0, count=2)
+    leg = await bench.carrier.called(number, count=2)
     await leg.answered()
     agent = await bench.answered_by(leg)
     await leg.bye()
@@ -159,20 +177,20 @@ async def test_sigterm_while_it_waits(bench: Bench, number: str) -> None:
     """A restart shortens no gap: who was busy a moment ago is not rung the sooner for it."""
     bench.carrier.scripts[number] = refuses(486, "Busy Here")
     call = await dropped(bench, number)
-    busy = await bench.carrier.called(number, within=SETTLED_S)
+    busy = await bench.carrier.called(number)
     await waits_for_its_second_dial(bench, call)
     bench.carrier.scripts[number] = answers(0.2, keys="1")
     await bench.lab.signal_service(signal.SIGTERM)
     await bench.lab.up()
 
-    leg = await bench.carrier.called(number, within=GAP_S + 5.0, count=2)
+    leg = await bench.carrier.called(number, count=2)
     await leg.answered()
     agent = await bench.answered_by(leg)
     await leg.bye()
     await agent.ended()
     shown = await bench.finished(call)
 
-    assert leg.began - busy.began >= GAP_S - 0.1
+    assert leg.began - busy.began >= GAP_S - STAMPED_S
     assert shown["callback"]["state"] == "completed"
     assert outcomes(bench, call) == [(1, "unanswered"), (2, "completed")]
     assert len(bench.carrier.invites_to(number)) == 2

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.asterisk.endings import table
 from tests.asterisk.endings.catalogue import CASES
+from tests.asterisk.endings.table import ROOT, TABLE, names
+from tests.asterisk.kept_table import line
 
 
 def test_every_case_has_a_row_and_every_row_a_case() -> None:
-    assert list(table.read()) == table.names()
+    assert list(TABLE.read()) == names()
 
 
 def test_no_two_cases_are_confused() -> None:
-    assert [name for name, count in Counter(table.names()).items() if count > 1] == []
+    assert [name for name, count in Counter(names()).items() if count > 1] == []
     assert [name for name, count in Counter(case.id for case in CASES).items() if count > 1] == []
 
 
 def test_the_table_is_written_as_it_is_read() -> None:
-    lines = table.PAGE.read_text(encoding="utf-8").splitlines()
-    assert [str(row) for row in table.read().values()] == lines[-len(table.read()) :]
+    lines = TABLE.page.read_text(encoding="utf-8").splitlines()
+    assert [line(row) for row in TABLE.read().values()] == lines[-len(TABLE.read()) :]
 
 
 def test_the_readme_leads_to_it() -> None:
-    assert f"]({table.PAGE.relative_to(table.ROOT)})" in (table.ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"]({TABLE.page.relative_to(ROOT)})" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from oddzwon.domain.ending import Party
 from oddzwon.domain.events import Stage
@@ -39,6 +39,7 @@ class Case:
     ``name`` is the table's first column and, without its blanks, the test's id. ``row`` says which row or trap of
     asterisk.md it proves. ``agent``: it needs one of the four, to talk to or to be called back for.
     ``races`` marks an ending that two sides begin at once: whom Asterisk names first is left out of its row.
+    ``number`` is the caller's in E.164, where it matters; else he has one that nobody else has.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Case:
     expected: Expected
     agent: bool = True
     races: bool = False
+    number: str = ""
 
     @property
     def id(self) -> str:
@@ -82,13 +84,19 @@ class Verdict:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a case. ``trouble`` holds what went wrong on the way; ``said`` is Asterisk's decisive word."""
+    """What came of a case.
+
+    ``trouble`` holds what went wrong on the way; ``said`` is Asterisk's decisive word; ``shown`` the call as the
+    command line shows it. ``number`` was the caller's.
+    """
 
     case: Case
     trouble: str = ""
     call: str | None = None
     verdict: Verdict | None = None
     said: str = ""
+    number: str = ""
+    shown: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

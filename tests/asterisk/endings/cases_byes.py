@@ -19,7 +19,7 @@ RINGS: Final = "ringing"
 
 
 async def in_notice(scene: Scene) -> None:
-    await (await scene.in_notice()).bye()
+    await scene.leaves_in_notice()
 
 
 async def in_menu(scene: Scene) -> None:

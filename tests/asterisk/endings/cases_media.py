@@ -18,7 +18,6 @@ FROZEN: Final = "a plain BYE after C's inbound RTP stood still"
 NO_PROOF: Final = "section 2: a leg that proves nothing by falling silent"
 SECONDS: Final = (1, 3, 8)
 RTP_TIMEOUT_S: Final = 6
-LATE_S: Final = 20.0
 
 
 # --- no goodbye -----------------------------------------------------------------------------------------------------
@@ -27,13 +26,13 @@ LATE_S: Final = 20.0
 async def the_callers_stops(scene: Scene) -> None:
     caller, agent = await scene.talks()
     caller.stop_rtp()
-    await agent.ended(LATE_S)
+    await agent.ended()
 
 
 async def the_agents_stops(scene: Scene) -> None:
     _caller, agent = await scene.talks()
     agent.stop_rtp()
-    await scene.over(LATE_S)
+    await scene.over()
 
 
 async def both_stop(scene: Scene) -> None:
@@ -41,12 +40,12 @@ async def both_stop(scene: Scene) -> None:
     caller, agent = await scene.talks()
     await scene.falls_silent(caller, 1)
     agent.stop_rtp()
-    await agent.ended(LATE_S)
+    await agent.ended()
 
 
 async def stops_in_the_queue(scene: Scene) -> None:
     (await scene.queued()).stop_rtp()
-    await scene.over(LATE_S)
+    await scene.over()
 
 
 async def the_agent_gives_up(scene: Scene) -> None:

@@ -10,6 +10,7 @@ from oddzwon.domain.events import Stage
 from tests.asterisk.endings.case import HIGH, MEDIUM, Case, Expected, Play, expects
 from tests.asterisk.endings.scene import Scene
 from tests.asterisk.observer import named
+from tests.asterisk.patience import PATIENCE_S
 from tests.asterisk.sip_dialog import OnRequest
 from tests.asterisk.sip_leg import Leg
 from tests.asterisk.sip_scripts import answers, rings
@@ -20,9 +21,9 @@ PARKED: Final = "the caller's leg is followed into the parking lot"
 LOCAL: Final = "a queue member that is a Local channel"
 GROUP: Final = "a ring group: whoever answers first"
 FAULT: Final = "Q.850;cause=38"
-REFRESH_S: Final = 60.0
+REFRESH_S: Final = 45.0 + PATIENCE_S
 """RFC 4028's least session time is 90 s: Asterisk refreshes after 45."""
-EXPIRY_S: Final = 60.0
+EXPIRY_S: Final = 45.0 + PATIENCE_S
 """From the refresh to the end of a session that nothing refreshed, and some time to spare."""
 
 Farewell: TypeAlias = Callable[[Scene, Leg], Awaitable[None]]

@@ -24,6 +24,8 @@ class Hand:
         self._manager: Manager | None = None
         self._turn = asyncio.Lock()
         self._nobody = asyncio.Lock()
+        self.dialling = asyncio.Lock()
+        """Held by a case from its INVITE until its channel is seen, where nothing in the channel tells whose it is."""
 
     async def __aenter__(self) -> Hand:
         await asyncio.to_thread(self._log_in)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from tests.asterisk.bench import FINAL, SETTLED_S, Bench
 from tests.asterisk.endings.case import Case, Outcome, Run, Verdict
@@ -16,24 +16,40 @@ from tests.asterisk.endings.said import decisive
 from tests.asterisk.endings.scene import Scene
 from tests.asterisk.lab import Lab, LabError
 from tests.asterisk.observer import Observer
+from tests.asterisk.patience import PATIENCE_S
 from tests.asterisk.sip_leg import Leg, Script
 from tests.asterisk.sip_messages import SipError
 from tests.asterisk.sip_peer import Peer
 from tests.asterisk.sip_scripts import answers
 
 AGENTS: Final = tuple(f"PJSIP/agent{n}" for n in (1, 2, 3, 4))
-CASE_S: Final = 180.0
+CASE_S: Final = 400.0
 """What a case may take at the very most, session timers included."""
-CALLED_BACK_S: Final = 60.0
+CALLED_BACK_S: Final = 2 * PATIENCE_S
 EVERY_CALL: Final = 1_000
+Stage: TypeAlias = Callable[[Bench, Hand, str], Scene]
+"""Sets the scene of a case for the caller of that number."""
 
 
-def play(cases: Sequence[Case], lab: Lab, observer: Observer, numbers: Iterator[str]) -> Run:
-    """Every case, to its verdict and beyond: the callback is awaited, or shown never to come."""
-    return asyncio.run(_play_all(cases, lab, observer, numbers))
+def play(
+    cases: Sequence[Case],
+    lab: Lab,
+    observer: Observer,
+    numbers: Iterator[str],
+    *,
+    stage: Stage = Scene,
+    at_once: int = EVERY_CALL,
+) -> Run:
+    """Every case, to its verdict and beyond: the callback is awaited, or shown never to come.
+
+    ``stage`` sets the scene of each; so many are played at once, and no more talk than there are agents.
+    """
+    return asyncio.run(_play_all(cases, lab, observer, numbers, stage=stage, at_once=at_once))
 
 
-async def _play_all(cases: Sequence[Case], lab: Lab, observer: Observer, numbers: Iterator[str]) -> Run:
+async def _play_all(
+    cases: Sequence[Case], lab: Lab, observer: Observer, numbers: Iterator[str], *, stage: Stage, at_once: int
+) -> Run:
     await lab.up()
     run = Run()
     scenes: dict[str, Scene] = {}
@@ -47,14 +63,15 @@ async def _play_all(cases: Sequence[Case], lab: Lab, observer: Observer, numbers
         await observer.until_free(AGENTS)
         bench = Bench(lab, observer, carrier, tuple(agents), observer.mark(), lab.log_size())
         free = asyncio.Semaphore(len(agents))  # more could neither talk nor be called back at once
+        room = asyncio.Semaphore(at_once)
         async with asyncio.TaskGroup() as group:
             for case in cases:
-                number = next(numbers)
-                scene = Scene(bench, hand, number)
+                number = case.number or next(numbers)
+                scene = stage(bench, hand, number)
                 scenes[scene.number] = scenes[scene.consults] = scene
                 carrier.scripts[number] = scene.is_called_back
-                run.outcomes[case.id] = outcome = Outcome(case)
-                group.create_task(_play(outcome, scene, free), name=case.id)
+                run.outcomes[case.id] = outcome = Outcome(case, number=number)
+                group.create_task(_play(outcome, scene, free, room), name=case.id)
         await bench.leave()
         run.complaints = bench.complaints()
         await _take_verdicts(run, [scenes[number] for number in carrier.scripts], bench)
@@ -62,19 +79,19 @@ async def _play_all(cases: Sequence[Case], lab: Lab, observer: Observer, numbers
 
 
 def _picks_up(scenes: dict[str, Scene]) -> Script:
-    """An agent's phone: it does what the case of the caller whom it shows asks for."""
+    """An agent's phone: it does what the case of the caller whom it shows asks for; for a callback it picks up."""
 
     async def script(leg: Leg) -> None:
-        scene = scenes.get(leg.from_number)
+        scene = scenes.get(leg.from_number) if leg.holds_for is None else None
         await (scene.takes(leg) if scene is not None else answers(0.2)(leg))
 
     return script
 
 
-async def _play(outcome: Outcome, scene: Scene, free: asyncio.Semaphore) -> None:
+async def _play(outcome: Outcome, scene: Scene, free: asyncio.Semaphore, room: asyncio.Semaphore) -> None:
     """One case, until nothing more can follow from it; what goes wrong is its own trouble alone."""
     try:
-        async with free if outcome.case.agent else contextlib.nullcontext(), asyncio.timeout(CASE_S):
+        async with free if outcome.case.agent else contextlib.nullcontext(), room, asyncio.timeout(CASE_S):
             scene.begin()
             await outcome.case.play(scene)
             await scene.over()
@@ -113,6 +130,7 @@ async def _take_verdicts(run: Run, scenes: Sequence[Scene], bench: Bench) -> Non
             outcome.said = decisive(seen, leg, races=outcome.case.races)
         call = calls.get(outcome.call or "")
         if call is not None and call["ending"] is not None:
+            outcome.shown = call
             ending = call["ending"]
             outcome.verdict = Verdict(
                 ending["party"], ending["technical"], ending["confidence"], call["stage"], scene.reached > 0

@@ -8,12 +8,13 @@ from typing import Any
 
 from tests.asterisk.bench import PL, Bench
 from tests.asterisk.endings.hand import Hand
-from tests.asterisk.observer import Seen, Wanted, named, plays
+from tests.asterisk.listening import Ear
+from tests.asterisk.observer import Seen, Wanted, named
+from tests.asterisk.patience import PATIENCE_S
 from tests.asterisk.sip_leg import Leg, Script
 from tests.asterisk.sip_peer import Peer
 from tests.asterisk.sip_scripts import answers, rings
 
-PATIENCE_S = 20.0
 REPORT_S = 1.0
 """The lab's rtcpinterval."""
 SUPPORT, SALES = "1", "2"
@@ -78,35 +79,48 @@ class Scene:
         self._caller = await self.bench.carrier.invite(
             f"{did}@{self.bench.lab.asterisk}", from_number=self.number, **how
         )
+        await self._channel_seen(did)
+        return self._caller
+
+    async def _channel_seen(self, did: str = PL) -> None:
         seen = await self.bench.observer.wait_for(
             named("Newchannel", CallerIDNum=self.number, Exten=did), PATIENCE_S, since=self.since
         )
         self._leg, self.channel = seen["Uniqueid"], seen["Channel"]
-        return self._caller
 
     async def in_notice(self) -> Leg:
-        """The caller hears the notice."""
+        """The caller hears the notice, or did a moment ago."""
         await self.dials()
         await self.caller.answered()
-        await self.sees(plays("/L1"))
         await self.caller.hears_audio()
         return self.caller
+
+    async def leaves_in_notice(self, *reasons: str) -> None:
+        """The caller hangs up, with these Reason headers, as soon as he hears a word.
+
+        Of so short a prompt a busy observer would tell too late.
+        """
+        caller = self._caller = await self.bench.carrier.invite(
+            f"{PL}@{self.bench.lab.asterisk}", from_number=self.number
+        )
+        await caller.answered()
+        await caller.hears_audio()
+        await caller.bye(*reasons)
+        await self._channel_seen()
 
     async def in_menu(self) -> Leg:
         """The caller hears the menu."""
         if self._caller is None:
             await self.dials()
         await self.caller.answered()
-        await self.sees(plays("MENU_OPTION"))
-        await self.caller.hears_audio()
+        await Ear(self.bench.lab, self.caller).meets("MENU_OPTION")
         return self.caller
 
-    async def in_announcement(self, key: str = SUPPORT) -> Leg:
+    async def in_announcement(self) -> Leg:
         """The caller hears that he is about to be recorded."""
         await self.in_menu()
-        await self.caller.press(key)
-        await self.sees(plays("REC_"))
-        await self.caller.hears_audio()
+        await self.caller.press(SUPPORT)
+        await Ear(self.bench.lab, self.caller).meets("REC_OBJECT")
         return self.caller
 
     async def queued(self, *, patience_s: int | None = None, **how: Any) -> Leg:
@@ -177,6 +191,7 @@ class Scene:
         asked = await self.rung(len(self.agents) + 1)
         await asked.answered()
         await consulted.answered()
+        await asyncio.gather(asked.hears(consulted), consulted.hears(asked))  # else Asterisk has no bridge to join yet
         await agent.refer_to(consulted)
         await asyncio.gather(asked.hears(self.caller), self.caller.hears(asked))
         return asked

@@ -6,8 +6,9 @@ import subprocess
 
 import pytest
 
-from tests.asterisk.endings import table
 from tests.asterisk.endings.case import Case, Outcome, Run, Verdict
+from tests.asterisk.endings.table import TABLE, row_of
+from tests.asterisk.kept_table import is_writing
 from tests.asterisk.lab import ROOT, Lab
 
 
@@ -19,8 +20,8 @@ def check(case: Case, played: Run, lab: Lab) -> None:
         wrong.append("no verdict was given")
     else:
         wrong += _unexpected(case, outcome.verdict)
-        fresh = table.row_of(case.name, outcome.said, outcome.verdict, races=case.races)
-        stale = None if wrong and table.is_writing() else table.hold_against(fresh)  # no wrong row is written
+        fresh = row_of(case.name, outcome.said, outcome.verdict, races=case.races)
+        stale = None if wrong and is_writing() else TABLE.hold_against(fresh)  # no wrong row is written
         wrong += [stale] if stale else []
     if wrong:
         pytest.fail("\n".join([f"{case.name} ({case.row})", *wrong, _journal(outcome, lab)]), pytrace=False)
