@@ -343,9 +343,17 @@ def test_a_log_of_the_first_release_is_brought_up_to_date(path: Path) -> None:
         "decision": (1,),
         "ending_evidence": (0,),
         "recording": (None, "caller", None, None, 0),
+        "call": (None, None),
+        "attempt": (None,),
     }
     expected = {name: [(*row, *added.get(name, ())) for row in rows] for name, rows in before.items()}
-    new = ("attestation", "agent_consent", *(f"recording_{one}" for one in ("event", "seal", "key", "hold")))
+    new = (
+        "attestation",
+        "agent_consent",
+        "callback_switch",
+        "policy",
+        *(f"recording_{one}" for one in ("event", "seal", "key", "hold")),
+    )
     expected |= {name: [] for name in new}
     assert expected == after | {"_sqlite_migrations": before["_sqlite_migrations"]}
     assert len(after["_sqlite_migrations"]) == len(known_versions())

@@ -204,6 +204,7 @@ async def test_the_whole_story_as_json(log: CallLog, path: Path) -> None:
             "refusals": [],
             "conditions": [{"code": code, "passed": True, "evidence": "seen"} for code in v.DECISION_CODES],
             "policy": "p" * 64,
+            "policy_values": None,
         },
         "callback": {
             "id": story.callback,
@@ -253,6 +254,7 @@ async def test_a_refusal_as_json(log: CallLog, path: Path) -> None:
             {"code": "INVALID", "passed": None, "evidence": "?"},
         ],
         "policy": "p",
+        "policy_values": None,
     }
     assert (shown["callback"], shown["number"], shown["ending"]["technical"]) == (None, None, None)
 

@@ -45,6 +45,7 @@ from oddzwon.log.records import (
     OpenCallback,
     Party,
     Receipt,
+    Switched,
     Unjudged,
 )
 
@@ -83,6 +84,7 @@ __all__ = [
     "RecordingRow",
     "Seal",
     "Sealed",
+    "Switched",
     "Unjudged",
     "Wrapped",
     "channel_id",

@@ -13,6 +13,8 @@ from pathlib import Path
 from sqlite3 import Connection
 from types import TracebackType
 
+from oddzwon.domain.bootclock import BootInstant
+from oddzwon.domain.caps import Caps
 from oddzwon.domain.events import Instant
 from oddzwon.log import writing
 from oddzwon.log.ids import Entropy
@@ -28,6 +30,7 @@ from oddzwon.log.records import (
     NewCall,
     Party,
     Receipt,
+    Switched,
 )
 from oddzwon.log.writer import Writer
 
@@ -133,13 +136,16 @@ class CallLog(RecordingLog):
         queue: str | None = None,
         agent: str | None = None,
         menu_key: str | None = None,
+        lost_boot: BootInstant | None = None,
     ) -> None:
         """Log the caller leg's hang-up, once. ``lost_at``: its last inbound media, else its hang-up.
+
+        ``lost_boot``: the same moment by the clock since boot, where it is known.
 
         Refused: ``call-ends-once`` when another end is already there.
         """
         columns = {"stage": stage, "queue": queue, "agent": agent, "menu_key": menu_key}
-        await self._write(lambda db: writing.end_call(db, call, ended_at, lost_at, columns))
+        await self._write(lambda db: writing.end_call(db, call, ended_at, lost_at, columns, lost_boot=lost_boot))
 
     async def conclude(
         self,
@@ -152,6 +158,7 @@ class CallLog(RecordingLog):
         queue: str | None = None,
         agent: str | None = None,
         menu_key: str | None = None,
+        lost_boot: BootInstant | None = None,
     ) -> str | None:
         """:meth:`end_call` and :meth:`settle` in one transaction; returns the drop's id if it was a fault."""
         made = self._id("end", ending.at)
@@ -159,7 +166,7 @@ class CallLog(RecordingLog):
         columns = {"stage": ending.stage, "queue": queue, "agent": agent, "menu_key": menu_key}
 
         def both(db: Connection) -> None:
-            writing.end_call(db, call, ended_at, lost_at, columns)
+            writing.end_call(db, call, ended_at, lost_at, columns, lost_boot=lost_boot)
             writing.settle(db, call, ending, made=made, facts=journal, drop=drop)
 
         await self._write(both)
@@ -189,6 +196,10 @@ class CallLog(RecordingLog):
 
     # --- the callback ---------------------------------------------------------------------------------------------
 
+    async def keep_policy(self, digest: str, values: str, at: Instant) -> None:
+        """Keep a policy's values (JSON) under its hash, once, so that a decision's ``policy`` can be read for ever."""
+        await self._write(lambda db: writing.keep_policy(db, digest, values, at))
+
     async def decide(self, call: str, decision: Decision) -> str | None:
         """Log the decision and, if it is positive, the callback (state ``waiting``); returns the callback's id.
 
@@ -212,17 +223,19 @@ class CallLog(RecordingLog):
         at: Instant,
         conditions: Sequence[Condition],
         callback_state: str = "dialling",
+        caps: Caps | None = None,
     ) -> AttemptRow:
         """Log the attempt (state ``committed``) with the dial gate's results, before its Originate leaves.
 
         The ChannelId comes from the attempt's key. Refused: ``attempt-gate`` unless every condition of DIAL_CODES
         is there and passed, ``attempt-number-once``, ``one-open-attempt-per-callback``, ``attempt-after-lost``
-        when an earlier one is ``lost`` and its channel not proven never to have existed, ``attempt-objected``.
+        when an earlier one is ``lost`` and its channel not proven never to have existed, ``attempt-objected``,
+        ``attempt-cap`` when one more dial would pass one of ``caps``: the error's text names it.
         """
         made = self._id("att", at)
         return await self._write(
             lambda db: writing.commit_attempt(
-                db, callback, n, made=made, at=at, conditions=conditions, state=callback_state
+                db, callback, n, made=made, at=at, conditions=conditions, state=callback_state, caps=caps
             )
         )
 
@@ -257,6 +270,10 @@ class CallLog(RecordingLog):
                 why=why,
             )
         )
+
+    async def turn_switch(self, turned: Switched) -> None:
+        """Log that callbacks were turned off, or on again. Refused: ``switch-…``."""
+        await self._write(lambda db: writing.turn_switch(db, turned))
 
     # --- the registers --------------------------------------------------------------------------------------------
 

@@ -5,12 +5,14 @@ They run in a thread and on a read-only connection of their own; what was acknow
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from sqlite3 import Connection
 from typing import TypeVar
 
+from oddzwon.domain.caps import Caps, DialCounts, prefix_of
 from oddzwon.domain.events import Instant
 from oddzwon.log import reading
+from oddzwon.log.fates import fates
 from oddzwon.log.reader import Reader
 from oddzwon.log.records import (
     AttemptRow,
@@ -23,6 +25,7 @@ from oddzwon.log.records import (
     OpenCallback,
     Receipt,
     Standing,
+    Switched,
     Unjudged,
 )
 
@@ -109,6 +112,22 @@ class Inquiries:
     async def earlier_counts(self, call: str) -> Counts:
         """Dials and answers of the callbacks of every call that this one resumes, however far back."""
         return await self._read(lambda db: reading.earlier_counts(db, call))
+
+    async def dial_counts(self, number: str, caps: Caps, now: Instant) -> DialCounts:
+        """The dials that one more to this number (E.164) would be held against at ``now``.
+
+        A look ahead: what counts is asked again by :meth:`CallLog.commit_attempt`, where nothing can come between.
+        """
+        prefix = prefix_of(number, caps.prefix_digits)
+        return await self._read(lambda db: reading.dial_counts(db, number, prefix, now))
+
+    async def switched(self) -> Switched | None:
+        """The latest turn of the kill switch; None: it was never turned, callbacks are on."""
+        return await self._read(reading.switched)
+
+    async def fates(self, calls: Sequence[str]) -> dict[str, str]:
+        """What became of these dropped calls: see :func:`oddzwon.log.fates.fates`."""
+        return await self._read(lambda db: fates(db, calls))
 
     async def callback_of(self, call: str) -> str | None:
         """The id of the callback for this dropped call: there is at most one."""

@@ -19,14 +19,14 @@ from sqlite_utils import Database
 
 from oddzwon.domain.attestation import as_evidence
 from oddzwon.domain.events import Instant, LegId
+from oddzwon.log import reading
+from oddzwon.log.callback_queries import attempts_of, callback_objects, which
 from oddzwon.log.connection import open_for_reading
 from oddzwon.log.errors import log_error
 from oddzwon.log.ids import new_id
 from oddzwon.log.recording_queries import JsonObject, recording_objects, recordings_of
-from oddzwon.log.records import Fact, Judged
-from oddzwon.log.tables import one_of
+from oddzwon.log.records import Fact, Judged, Switched
 from oddzwon.log.times import iso
-from oddzwon.log.vocabulary import CALLBACK_OPEN
 
 T = TypeVar("T")
 Row: TypeAlias = dict[str, Any]
@@ -37,10 +37,6 @@ Mask: TypeAlias = Callable[[str], str]
 LIST_LIMIT = 100
 
 _CALL = "SELECT c.*, p.number FROM call AS c LEFT JOIN party AS p ON p.id = c.party"
-_CALLBACK = (
-    "SELECT b.*, c.did, p.number FROM callback AS b JOIN call AS c ON c.id = b.call"
-    " LEFT JOIN party AS p ON p.id = b.party"
-)
 _OF_CALLS = "call IN (SELECT value FROM json_each(?))"
 _SHOWN_OF_CALL = ("pbx", "direction", "started_at", "ended_at", "lost_at", "did", "language")
 
@@ -129,12 +125,21 @@ class Queries:
 
     def callback_object(self, callback: str) -> JsonObject | None:
         """The callback with this id, or None: the ``callback`` part of its call, what it belongs to, its history."""
-        return next(iter(self._snapshot(lambda: self._callbacks("b.id = ?", [callback], 1))), None)
+        return next(iter(self._callbacks("b.id = ?", [callback], 1)), None)
 
-    def callback_list(self, *, only_open: bool = False, limit: int = LIST_LIMIT) -> list[JsonObject]:
-        """The newest callbacks first, at most ``limit``; ``only_open`` leaves out the final ones."""
-        where = f"b.state IN {one_of(CALLBACK_OPEN)}" if only_open else "1"
-        return self._snapshot(lambda: self._callbacks(where, [], limit))
+    def callback_list(
+        self,
+        *,
+        only_open: bool = False,
+        state: str | None = None,
+        since: Instant | None = None,
+        limit: int = LIST_LIMIT,
+    ) -> list[JsonObject]:
+        """The newest callbacks first, at most ``limit``; not final, in this state, made at or after ``since``."""
+        return self._callbacks(*which(only_open=only_open, state=state, since=since), limit)
+
+    def _callbacks(self, where: str, values: Sequence[object], limit: int) -> list[JsonObject]:
+        return self._snapshot(lambda: callback_objects(self._rows, self._number, where, values, limit))
 
     def recording_object(self, recording: str) -> JsonObject | None:
         """The recording with this id, or None: the part of its call, and ``call``."""
@@ -149,6 +154,10 @@ class Queries:
         where = " AND ".join(one for one, value in wanted.items() if value is not None) or "1"
         values = [value for value in wanted.values() if value is not None]
         return self._snapshot(lambda: recording_objects(self._rows, where, values, limit))
+
+    def switched(self) -> Switched | None:
+        """The latest turn of the kill switch; None: nobody ever turned it, callbacks are on."""
+        return self.ask(reading.switched)
 
     def ask(self, question: Callable[[Connection], T]) -> T:
         """The answer to a question of :mod:`oddzwon.log.reading` or :mod:`oddzwon.log.recording_reading`."""
@@ -197,7 +206,7 @@ class Queries:
         endings = self._endings(ids)
         decisions = self._decisions(ids)
         callbacks = self._grouped("call", f"SELECT * FROM callback WHERE {_OF_CALLS}", ids, dict)
-        attempts = self._attempts([one["id"] for (one,) in callbacks.values()])
+        attempts = attempts_of(self._rows, [one["id"] for (one,) in callbacks.values()])
         return [
             {
                 "id": row["id"],
@@ -235,7 +244,11 @@ class Queries:
 
     def _decisions(self, calls: Sequence[str]) -> Children:
         """The decisions of each call, the latest last, with the number of the verdict that each is on."""
-        rows = self._rows(f"SELECT * FROM decision WHERE {_OF_CALLS} ORDER BY call, n", [json.dumps(list(calls))])
+        rows = self._rows(
+            "SELECT d.*, p.json AS policy_values FROM decision AS d LEFT JOIN policy AS p ON p.hash = d.policy"
+            f" WHERE d.{_OF_CALLS} ORDER BY d.call, d.n",
+            [json.dumps(list(calls))],
+        )
         conditions = self._grouped(
             "decision",
             "SELECT * FROM decision_condition WHERE decision IN (SELECT value FROM json_each(?))"
@@ -250,45 +263,6 @@ class Queries:
 
     def _attestations(self, calls: Sequence[str]) -> Children:
         return self._grouped("call", f"SELECT * FROM attestation WHERE {_OF_CALLS} ORDER BY call, id", calls, dict)
-
-    def _attempts(self, callbacks: Sequence[str]) -> Children:
-        return self._grouped(
-            "callback",
-            "SELECT * FROM attempt WHERE callback IN (SELECT value FROM json_each(?)) ORDER BY callback, n",
-            callbacks,
-            lambda row: {
-                **{name: row[name] for name in ("n", "channel_id", "call", "state")},
-                "at": iso(row["at"]),
-                "cause": row["cause"],
-            },
-        )
-
-    # --- callbacks ------------------------------------------------------------------------------------------------
-
-    def _callbacks(self, where: str, values: Sequence[object], limit: int) -> list[JsonObject]:
-        order = "ORDER BY b.created_at DESC, b.id DESC LIMIT ?"
-        rows = self._rows(f"{_CALLBACK} WHERE {where} {order}", [*values, limit])
-        ids = [row["id"] for row in rows]
-        attempts = self._attempts(ids)
-        history = self._grouped(
-            "callback",
-            "SELECT * FROM callback_event WHERE callback IN (SELECT value FROM json_each(?)) ORDER BY callback, seq",
-            ids,
-            lambda row: {"at": iso(row["at"]), "state": row["state"], "why": row["why"]},
-        )
-        return [
-            {
-                "id": row["id"],
-                "state": row["state"],
-                "attempts": attempts.get(row["id"], []),
-                "call": row["call"],
-                "number": self._number(row["number"]),
-                "did": row["did"],
-                "created_at": iso(row["created_at"]),
-                "history": history.get(row["id"], []),
-            }
-            for row in rows
-        ]
 
 
 def _judged(row: Row) -> Judged:
@@ -364,6 +338,7 @@ def _decision(row: Row, conditions: list[JsonObject]) -> JsonObject:
         "refusals": [condition["code"] for condition in conditions if condition["passed"] is not True],
         "conditions": conditions,
         "policy": row["policy"],
+        "policy_values": None if row["policy_values"] is None else json.loads(row["policy_values"]),
     }
 
 

@@ -9,6 +9,8 @@ from dataclasses import replace
 from sqlite3 import Connection
 from typing import Any
 
+from oddzwon.domain.bootclock import BootInstant
+from oddzwon.domain.caps import DAY_MS, HOUR_MS, DialCounts
 from oddzwon.domain.events import Instant
 from oddzwon.log import vocabulary as v
 from oddzwon.log.records import (
@@ -23,24 +25,32 @@ from oddzwon.log.records import (
     OpenCallback,
     Receipt,
     Standing,
+    Switched,
     Unjudged,
 )
 from oddzwon.log.tables import one_of
 
 _CALL = (
     "c.id, c.pbx, c.direction, c.linked, c.leg, p.number, p.number_key, c.did, c.language, c.preset, c.presentation,"
-    " c.diverted, c.started_at, c.ended_at, c.lost_at, c.stage, c.menu_key, c.queue, c.agent, c.resumes"
+    " c.diverted, c.started_at, c.ended_at, c.lost_at, c.stage, c.menu_key, c.queue, c.agent, c.resumes,"
+    " c.lost_boot, c.lost_boot_ms"
 )
-_CALL_WIDTH = 20
+_CALL_WIDTH = 22
 _FROM_CALL = "FROM call AS c LEFT JOIN party AS p ON p.id = c.party"
 _ATTEMPT = "a.id, a.n, a.channel_id, a.call, a.state, a.at, a.cause, a.answered_at, a.never_existed"
+_LAPSED_FOR_SURE_MS = 2 * HOUR_MS
+"""No callback is dialled so long after it was made: the right to call back lapses within an hour, if not sooner."""
 # this very text is the partial indices' condition: SQLite uses them only if it finds it again
 _OPEN = f"b.state IN {one_of(v.CALLBACK_OPEN)}"
 
 
 def _row(row: Sequence[Any]) -> CallRow:
-    found = CallRow(*row)
-    return replace(found, diverted=None if found.diverted is None else bool(found.diverted))
+    found, (boot, ms) = CallRow(*row[:-2]), row[-2:]
+    return replace(
+        found,
+        diverted=None if found.diverted is None else bool(found.diverted),
+        lost_boot=None if boot is None else BootInstant(boot, ms),
+    )
 
 
 def _calls(db: Connection, where: str, *values: object) -> tuple[CallRow, ...]:
@@ -199,6 +209,27 @@ def earlier_counts(db: Connection, call: str) -> Counts:
         (call,),
     ).fetchone()
     return Counts(*row)
+
+
+def dial_counts(db: Connection, number: str, prefix: str, now: Instant) -> DialCounts:
+    # no upper bound: what lies before us because the clock was set back was dialled a moment ago, for all we know
+    to_number = db.execute(
+        "SELECT count(*) FROM callback AS b JOIN attempt AS a ON a.callback = b.id"
+        " WHERE b.party = (SELECT id FROM party WHERE number = ?) AND b.created_at > ?"
+        " AND a.at > ? AND a.never_existed = 0",
+        (number, now - DAY_MS - _LAPSED_FOR_SURE_MS, now - DAY_MS),
+    ).fetchone()
+    in_hour = db.execute(
+        "SELECT count(*), count(*) FILTER (WHERE prefix = ?) FROM attempt WHERE at > ? AND never_existed = 0",
+        (prefix, now - HOUR_MS),
+    ).fetchone()
+    in_day = db.execute("SELECT count(*) FROM attempt WHERE at > ? AND never_existed = 0", (now - DAY_MS,)).fetchone()
+    return DialCounts(to_number[0], in_hour[1], in_hour[0], in_day[0])
+
+
+def switched(db: Connection) -> Switched | None:
+    row = db.execute("SELECT at, state, by, reason FROM callback_switch ORDER BY id DESC LIMIT 1").fetchone()
+    return None if row is None else Switched(row[0], row[1] == "off", row[2], row[3])
 
 
 def callback_of(db: Connection, call: str) -> str | None:

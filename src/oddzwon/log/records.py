@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from oddzwon.domain.bootclock import BootInstant
 from oddzwon.domain.events import CallEvent, Instant, LegId
 from oddzwon.domain.journal import decode, encode
 
@@ -177,6 +178,8 @@ class CallRow:
     queue: str | None
     agent: str | None
     resumes: str | None
+    lost_boot: BootInstant | None = None
+    """The loss by the clock since boot, where it was seen by a service of that boot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +240,16 @@ class Standing:
     restricted: bool
     redialled: bool
     callback_open: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """A turn of the kill switch: callbacks are off, or on again. ``by``: a user of the machine; the reason may lack."""
+
+    at: Instant
+    off: bool
+    by: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

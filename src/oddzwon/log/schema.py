@@ -12,6 +12,7 @@ from sqlite_utils import Database, Migrations
 
 from oddzwon.log.callback_guards import CALLBACK_GUARDS
 from oddzwon.log.errors import LogCorrupt, LogTooNew, LogTooOld
+from oddzwon.log.fourth_schema import FOURTH
 from oddzwon.log.guards import GUARDS
 from oddzwon.log.second_schema import SECOND
 from oddzwon.log.tables import TABLES
@@ -46,6 +47,13 @@ def _second(db: Database) -> None:
 def _third(db: Database) -> None:
     """The agent's consent, recordings sealed and held, and their history."""
     for statement in statements(THIRD):
+        db.execute(statement)
+
+
+@MIGRATIONS(name="0004_switch_and_caps")
+def _fourth(db: Database) -> None:
+    """The kill switch, and what the caps on dials count."""
+    for statement in statements(FOURTH):
         db.execute(statement)
 
 

@@ -64,6 +64,9 @@ ATTEMPT_FINAL = ("completed", "unanswered", "cancelled", "objected", "wrong_pers
 ATTEMPT_ANSWERED = ("answered", "connected", "completed", "wrong_person")
 """States that can only be reached through an answer; entering one of them stamps ``answered_at``."""
 
+SWITCH_STATES = ("on", "off")
+"""The kill switch: whether callbacks are made at all."""
+
 OBJECTION_SCOPES = ("callback", "recording")
 
 LAYER1 = "L1"

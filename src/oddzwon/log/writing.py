@@ -10,9 +10,12 @@ import json
 from collections.abc import Mapping, Sequence
 from sqlite3 import Connection
 
+from oddzwon.domain.bootclock import BootInstant
+from oddzwon.domain.caps import Caps, check, prefix_of
 from oddzwon.domain.events import Instant
 from oddzwon.log.errors import LogRefused
 from oddzwon.log.ids import channel_id
+from oddzwon.log.reading import dial_counts
 from oddzwon.log.records import (
     AttemptRow,
     Attestation,
@@ -23,6 +26,7 @@ from oddzwon.log.records import (
     NewCall,
     Party,
     Receipt,
+    Switched,
 )
 from oddzwon.log.vocabulary import ATTEMPT_ANSWERED
 
@@ -117,9 +121,29 @@ def journal(db: Connection, call: str, facts: Sequence[Fact]) -> None:
     )
 
 
-def end_call(db: Connection, call: str, ended_at: Instant, lost_at: Instant, columns: Mapping[str, str | None]) -> None:
+def end_call(
+    db: Connection,
+    call: str,
+    ended_at: Instant,
+    lost_at: Instant,
+    columns: Mapping[str, str | None],
+    *,
+    lost_boot: BootInstant | None = None,
+) -> None:
     """Set the end."""
-    _set(db, call, {**columns, "ended_at": ended_at, "lost_at": lost_at})
+    boot: dict[str, str | int | None] = {}
+    if lost_boot is not None:
+        boot = {"lost_boot": lost_boot.boot, "lost_boot_ms": lost_boot.ms}
+    _set(db, call, {**columns, **boot, "ended_at": ended_at, "lost_at": lost_at})
+
+
+def keep_policy(db: Connection, digest: str, values: str, at: Instant) -> None:
+    """Insert the policy, unless it is there."""
+    db.execute(
+        "INSERT INTO policy (hash, json, since) SELECT ?1, ?2, ?3"
+        " WHERE NOT EXISTS (SELECT 1 FROM policy WHERE hash = ?1)",
+        (digest, values, at),
+    )
 
 
 def record_access(db: Connection, by: str, what: str, reason: str, at: Instant) -> None:
@@ -208,21 +232,33 @@ def commit_attempt(
     at: Instant,
     conditions: Sequence[Condition],
     state: str,
+    caps: Caps | None = None,
 ) -> AttemptRow:
     """Insert the gate's results, the attempt that they let through, and move the callback on."""
     row = db.execute(
-        "SELECT c.pbx FROM callback AS b JOIN call AS c ON c.id = b.call WHERE b.id = ?", (callback,)
+        "SELECT c.pbx, b.created_at, p.number FROM callback AS b JOIN call AS c ON c.id = b.call"
+        " LEFT JOIN party AS p ON p.id = b.party WHERE b.id = ?",
+        (callback,),
     ).fetchone()
     if row is None:
         raise LogRefused("no-such-row", f"the call log has no callback {callback} (no-such-row)")
-    channel = channel_id(row[0], made)
+    pbx, created_at, number = row
+    channel = channel_id(pbx, made)
+    at = max(at, created_at)  # the clock may have been set back since: that does not make the dial older
+    prefix = None
+    if caps is not None and number is not None:  # without a number the schema refuses the attempt
+        prefix = prefix_of(number, caps.prefix_digits)
+        # in this very transaction: between the question and the attempt no other one can come
+        cap = check(dial_counts(db, number, prefix, at), caps)
+        if cap is not None:
+            raise LogRefused("attempt-cap", cap)
     db.executemany(
         "INSERT INTO attempt_condition (attempt, seq, code, passed, evidence) VALUES (?, ?, ?, ?, ?)",
         ((made, seq, c.code, c.passed, c.evidence) for seq, c in enumerate(conditions, start=1)),
     )
     db.execute(
-        "INSERT INTO attempt (id, callback, n, channel_id, state, at) VALUES (?, ?, ?, ?, 'committed', ?)",
-        (made, callback, n, channel, at),
+        "INSERT INTO attempt (id, callback, n, channel_id, state, at, prefix) VALUES (?, ?, ?, ?, 'committed', ?, ?)",
+        (made, callback, n, channel, at, prefix),
     )
     callback_state(db, callback, state, at, f"attempt {n}")
     return AttemptRow(
@@ -266,6 +302,14 @@ def attempt_state(
         raise LogRefused("no-such-row", f"the call log has no attempt {attempt} (no-such-row)")
     if callback_to is not None:
         callback_state(db, row[0], callback_to, at, why)
+
+
+def turn_switch(db: Connection, turned: Switched) -> None:
+    """Insert the turn of the kill switch."""
+    db.execute(
+        "INSERT INTO callback_switch (at, state, by, reason) VALUES (?, ?, ?, ?)",
+        (turned.at, "off" if turned.off else "on", turned.by, turned.reason),
+    )
 
 
 def record_objection(
