@@ -130,6 +130,12 @@ def test_a_call_that_hears_the_notice(tmp_path: Path) -> None:
     [
         ("CALLERID(num-pres)", "prohib_not_screened"),
         ("PJSIP_HEADER(read,Privacy)", "id"),
+        ("PJSIP_HEADER(read,Privacy,2)", "id"),
+        ("PJSIP_HEADER(read,Privacy,3)", "user;header"),
+        ("PJSIP_HEADER(read,Remote-Party-ID)", f"<sip:{NUMBER}@x>;party=calling;privacy=full"),
+        ("PJSIP_HEADER(read,Remote-Party-ID,2)", f"<sip:{NUMBER}@x>; Privacy = uri"),
+        ("PJSIP_HEADER(read,From)", "<sip:restricted@carrier.example>"),
+        ("PJSIP_HEADER(read,From)", '"Unavailable" <sip:unavailable@unknown.invalid>'),
         ("PJSIP_HEADER(read,From)", '"Anonymous" <sip:anonymous@anonymous.invalid>'),
         ("PJSIP_HEADER(read,From)", ""),
         ("PJSIP_HEADER(read,Diversion)", "<sip:+48600100999@x>"),
@@ -143,6 +149,14 @@ def test_a_number_that_is_not_his_to_be_kept(tmp_path: Path, name: str, value: s
         asterisk.answer_until("STREAM FILE")
     assert spooled(tmp_path)["number"] is None
     assert "600100" not in json.dumps(spooled(tmp_path))
+
+
+def test_a_number_that_he_shows_by_every_header(tmp_path: Path) -> None:
+    with script(tmp_path, "call") as asterisk:
+        asterisk.values["PJSIP_HEADER(read,Privacy)"] = "none"
+        asterisk.values["PJSIP_HEADER(read,Remote-Party-ID)"] = f"<sip:{NUMBER}@x>;party=calling;privacy=off"
+        asterisk.answer_until("STREAM FILE")
+    assert spooled(tmp_path)["number"] == NUMBER
 
 
 def test_what_stands_in_a_header_goes_nowhere_else(tmp_path: Path) -> None:

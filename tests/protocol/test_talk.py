@@ -17,6 +17,7 @@ from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.talk import Said, Talk
 from oddzwon.clock import SystemClock
 from oddzwon.config import load
+from oddzwon.domain.bootclock import BootInstant
 from oddzwon.domain.call import Call
 from oddzwon.domain.events import Direction, Instant
 from oddzwon.prompts.library import Prompt
@@ -164,6 +165,9 @@ class Hand:
 
     def monotonic(self) -> float:
         return self.at
+
+    def since_boot(self) -> BootInstant:
+        return SystemClock().since_boot()
 
 
 DEAF = {"wait_ms": 3000, "deaf_ms": 500}

@@ -23,6 +23,7 @@ from oddzwon.clock import Clock
 from oddzwon.config import Settings, load
 from oddzwon.control import ControlError, ControlServer
 from oddzwon.domain.attestation import BY_LONGEST, REASON_LONGEST, wrong_with
+from oddzwon.domain.bootclock import BootInstant
 from oddzwon.domain.call import Phase
 from oddzwon.domain.events import (
     AgentAnswered,
@@ -252,6 +253,9 @@ class SteppedBack:
 
     def monotonic(self) -> float:
         return self.clock.monotonic()
+
+    def since_boot(self) -> BootInstant:
+        return self.clock.since_boot()
 
 
 async def test_a_clock_that_steps_back_loses_no_word(board: Switchboard) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import fields, replace
 from typing import Any
 
@@ -176,8 +178,12 @@ UNKNOWN: dict[str, set[Code]] = {
 }
 
 
-# which other callback it is only names the evidence; that there is one is `other_callback_open`
-@pytest.mark.parametrize("name", [f.name for f in fields(CallFacts) if f.name != "other_callback"])
+# these make no condition unknown: which other callback it is only names the evidence, and where the machine has booted
+# since the loss the wall clock alone tells its age
+NOT_NEEDED = {"other_callback", "steady_age_ms", "agent_holds"}
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(CallFacts) if f.name not in NOT_NEEDED])
 def test_an_unknown_fact_refuses(name: str) -> None:
     decision = decide(replace(GOOD, **{name: None}), POLICY, NOW)
     assert not decision.allowed
@@ -217,12 +223,105 @@ def test_no_age_looks_like_a_part_of_a_number(age_ms: int, words: str) -> None:
     assert late.evidence == f"lost {words} ago, limit 120.0 s"
 
 
+SET_BACK = " by the clock since boot, the wall clock was set back"
+CLOCKS: dict[str, tuple[int, int | None, bool | None, str]] = {
+    # the wall clock's age of the loss, that of the clock since boot (None: booted since), passed, evidence
+    "same boot, no step": (3_000, 3_000, True, "lost 3.0 s ago, limit 120.0 s"),
+    "same boot, slewed": (3_000, 4_500, True, "lost 4.5 s ago, limit 120.0 s"),
+    "same boot, at the limit": (120_000, 119_990, True, "lost 120.0 s ago, limit 120.0 s"),
+    "same boot, the limit passed by the clock since boot alone": (
+        119_990,
+        120_001,
+        False,
+        "lost 120.0 s ago, limit 120.0 s",
+    ),
+    "same boot, set back by an hour, in time": (-3_590_000, 10_000, True, f"lost 10.0 s ago{SET_BACK}, limit 120.0 s"),
+    "same boot, set back by an hour, late": (-3_470_000, 130_000, False, f"lost 130.0 s ago{SET_BACK}, limit 120.0 s"),
+    "same boot, set back by a minute, late": (70_000, 130_000, False, f"lost 130.0 s ago{SET_BACK}, limit 120.0 s"),
+    "same boot, set back by a day, the loss of the last hour": (-82_800_000, 3_600_000, False, "60 min ago"),
+    "same boot, set forward by an hour": (
+        3_603_000,
+        3_000,
+        False,
+        "lost 60 min ago by the wall clock, 3.0 s by the clock since boot, limit 120.0 s",
+    ),
+    "same boot, set forward by a minute": (
+        63_000,
+        3_000,
+        True,
+        "lost 63.0 s ago by the wall clock, 3.0 s by the clock since boot, limit 120.0 s",
+    ),
+    "another boot, in time": (60_000, None, True, "lost 60.0 s ago, limit 120.0 s"),
+    "another boot, late": (121_000, None, False, "lost 121.0 s ago, limit 120.0 s"),
+    "another boot, set back": (-1, None, None, "the clock stands before the loss"),
+    "another boot, set forward": (3_660_000, None, False, "lost 61 min ago, limit 120.0 s"),
+}
+
+
+@pytest.mark.parametrize("case", CLOCKS)
+def test_no_window_is_longer_for_a_clock_that_is_set(case: str) -> None:
+    """The decision, the first dial and every other one; the right's own window is a longer one."""
+    wall, steady, passed, words = CLOCKS[case]
+    facts, dial = replace(GOOD, steady_age_ms=steady), replace(DIAL, steady_age_ms=steady)
+    decision = decide(facts, POLICY, LOST_AT + wall)
+    gate = dial_gate(dial, POLICY, LOST_AT + wall)
+    late = next(c for c in decision.conditions if c.code is Code.TOO_LATE)
+    assert (late.passed, words in late.evidence) == (passed, True), late
+    assert next(c for c in gate.conditions if c.code is Code.TOO_LATE) == late
+    assert (decision.allowed, gate.outcome is GateOutcome.OPEN) == (passed is True, passed is True)
+    assert decision.at >= LOST_AT
+    age = None if passed is None else max(wall, steady or 0)
+    for again in (
+        ring_gate(replace(dial, dials=1), POLICY, LOST_AT + wall),
+        dial_gate(replace(dial, dials=1), POLICY, LOST_AT + wall),
+    ):
+        assert (again.outcome is GateOutcome.OPEN) == (age is not None and age <= POLICY.lapse_ms)
+
+
+@UNHURRIED
+@given(wall=st.integers(-(10**10), 10**10), steady=st.none() | st.integers(0, 10**10), more=st.integers(0, 10**10))
+def test_time_only_takes_a_right_away(wall: int, steady: int | None, more: int) -> None:
+    """Whatever somebody does to the wall clock meanwhile, what was too late stays too late in that boot."""
+    before = decide(replace(GOOD, steady_age_ms=steady), POLICY, LOST_AT + wall)
+    if steady is not None and steady > POLICY.first_dial_ms:
+        later = decide(replace(GOOD, steady_age_ms=steady + more), POLICY, LOST_AT + wall - more)
+        assert not before.allowed
+        assert not later.allowed
+    if before.allowed:
+        assert max(wall, steady or 0) <= POLICY.first_dial_ms
+
+
 @pytest.mark.parametrize("minimum", list(Confidence))
 @pytest.mark.parametrize("found", list(Confidence))
 def test_the_evidence_must_reach_the_minimum(minimum: Confidence, found: Confidence) -> None:
     order = ["low", "medium", "high"]
     decision = decide(replace(GOOD, confidence=found), replace(POLICY, min_confidence=minimum), NOW)
     assert decision.allowed is (order.index(found) >= order.index(minimum))
+
+
+def test_the_jurisdictions_each_have_a_policy_of_their_own() -> None:
+    assert set(PRESETS) == {*JURISDICTIONS, "strict"}
+    assert len({preset.digest() for preset in PRESETS.values()}) == len(PRESETS)
+    assert {name: preset.name for name, preset in PRESETS.items()} == {name: name for name in PRESETS}
+
+
+@pytest.mark.parametrize("name", list(JURISDICTIONS))
+def test_strict_lies_over_any_jurisdiction(name: str) -> None:
+    strict = PRESETS[name].strictly()
+    assert (strict.name, strict.stages) == (f"{name} strict", PRESETS["strict"].stages)
+    assert replace(strict, name=name, stages=PRESETS[name].stages) == PRESETS[name]
+    assert strict.strictly() == strict
+    assert PRESETS["strict"].strictly() == PRESETS["strict"]
+    assert strict.digest() != PRESETS[name].digest()
+
+
+def test_a_policy_can_be_read_from_what_its_hash_is_of() -> None:
+    values = json.loads(POLICY.as_json())
+    assert hashlib.sha256(POLICY.as_json().encode()).hexdigest() == POLICY.digest()
+    assert (values["name"], values["lapse_ms"], values["min_confidence"]) == ("pl", 900_000, "medium")
+    assert values["stages"] == ["connecting", "queued", "talking"]
+    assert values["balancing_test"] == {"id": "LIA-7", "date": "2026-01-31"}
+    assert "PL" in values["numbers"]["allowed_countries"]
 
 
 @pytest.mark.parametrize(
@@ -403,12 +502,13 @@ def test_allowed_means_what_the_law_says(facts: CallFacts) -> None:
 
 @UNHURRIED
 @given(
-    name=st.sampled_from([f.name for f in fields(DialFacts)]),
+    name=st.sampled_from([f.name for f in fields(DialFacts) if f.name not in NOT_NEEDED]),
     ringing=st.booleans(),
     now=st.integers(LOST_AT - 10**9, LOST_AT + 10**9),
 )
 def test_no_dial_with_anything_unknown(name: str, ringing: bool, now: int) -> None:
-    gate = (ring_gate if ringing else dial_gate)(replace(DIAL, **{name: None}), POLICY, now)
+    unknown: dict[str, Any] = {name: None}
+    gate = (ring_gate if ringing else dial_gate)(replace(DIAL, **unknown), POLICY, now)
     assert gate.outcome is not GateOutcome.OPEN
 
 

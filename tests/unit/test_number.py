@@ -82,6 +82,53 @@ def test_presentation(num_pres: str | None, privacy: str | None, from_uri: str |
     assert presentation(num_pres, privacy, from_uri) is expected
 
 
+PARTY = "<sip:+48600100200@carrier.example>;party=calling"
+
+
+@pytest.mark.parametrize(
+    ("remote_party", "expected"),
+    [
+        ("", Presentation.ALLOWED),
+        (f"{PARTY};privacy=off", Presentation.ALLOWED),
+        (f'{PARTY};privacy="OFF";screen=yes', Presentation.ALLOWED),
+        (f"{PARTY};privacy=full;screen=yes", Presentation.WITHHELD),
+        (f"{PARTY} ; Privacy = FULL", Presentation.WITHHELD),
+        (f"{PARTY};privacy=uri-network", Presentation.WITHHELD),
+        (f"{PARTY};privacy=name", Presentation.WITHHELD),
+        (f"{PARTY};privacy=", Presentation.WITHHELD),
+        # two of them, joined by the dialplan
+        (f"{PARTY};privacy=off;{PARTY};privacy=full;", Presentation.WITHHELD),
+    ],
+)
+def test_the_older_header_asks_for_privacy_as_well(remote_party: str, expected: Presentation) -> None:
+    assert presentation("allowed_passed_screen", ";;", FROM, remote_party) is expected
+
+
+@pytest.mark.parametrize(
+    ("from_uri", "expected"),
+    [
+        ("<sip:restricted@carrier.example>", Presentation.WITHHELD),
+        ("<sip:Private@carrier.example;user=phone>", Presentation.WITHHELD),
+        ('"Withheld" <sip:withheld@carrier.example>', Presentation.WITHHELD),
+        ('"Unavailable" <sip:unavailable@unknown.invalid>', Presentation.WITHHELD),
+        ("<sip:+48600100200@withheld.invalid>", Presentation.WITHHELD),
+        ("<sip:unavailable@carrier.example>", Presentation.UNKNOWN),
+        ("<sip:unknown@carrier.example>", Presentation.UNKNOWN),
+        ("<sip:privatebank@carrier.example>", Presentation.ALLOWED),
+        ("<sip:+48600100200@invalid.example>", Presentation.ALLOWED),
+    ],
+)
+def test_a_from_that_names_nobody(from_uri: str, expected: Presentation) -> None:
+    """Whatever identity stands beside it (RFC 3323 section 4.1; RFC 2606: .invalid is no host)."""
+    assert presentation("allowed_passed_screen", "", from_uri) is expected
+
+
+@pytest.mark.parametrize("asked", ["none;id", ";;id", "none;;user;header", ";critical;"])
+def test_every_privacy_header_counts(asked: str) -> None:
+    """Asterisk itself looks at the first one only."""
+    assert presentation("allowed_not_screened", asked, FROM) is Presentation.WITHHELD
+
+
 ANY_TEXT = st.none() | st.text(max_size=40) | st.text(alphabet='<>@;:"sipanonymous.invalid ', max_size=60)
 
 

@@ -24,6 +24,7 @@ from oddzwon.callflow.recording_keys import RecordingKeys
 from oddzwon.callflow.sealing import after_start
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.config import Settings, load
+from oddzwon.domain.bootclock import BootInstant
 from oddzwon.log import CallLog, Condition, Decision, Ending, Hold
 from oddzwon.recordings.files import remove
 from oddzwon.recordings.folder import Orphans, wrong_with
@@ -94,6 +95,9 @@ class FakeClock:
 
     def monotonic(self) -> float:
         return self.at / 1000
+
+    def since_boot(self) -> BootInstant:
+        return BootInstant("boot", self.at - NOW)
 
     async def sleep(self, seconds: float) -> None:
         self.waited.append(seconds)

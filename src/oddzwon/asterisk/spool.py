@@ -28,7 +28,7 @@ HALF_WRITTEN_S: Final = 3_600
 
 _SHOWN: Final[Mapping[str, str]] = {
     "": "",
-    "shown": "sip:shown@shown.invalid",
+    "shown": "sip:shown@shown.example",
     "anonymous": "sip:anonymous@anonymous.invalid",
 }
 """The script keeps of the From header only whether there was one, and whether it asked for anonymity."""

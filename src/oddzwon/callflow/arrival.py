@@ -53,8 +53,9 @@ async def receive(agi: AgiSession, board: Switchboard) -> tuple[LiveCall, Line]:
 async def _who_calls(agi: AgiSession, live: LiveCall, line: Line, board: Switchboard) -> None:
     live.presentation = presentation(
         await agi.get_variable(variables.CALLER_PRESENTATION),
-        await agi.get_variable(variables.HEADER_PRIVACY),
+        await agi.get_full_variable(variables.every_line_of(variables.HEADER_PRIVACY)),
         await agi.get_variable(variables.HEADER_FROM),
+        await agi.get_full_variable(variables.every_line_of(variables.HEADER_PARTY)),
     )
     live.diverted = diverted(
         await agi.get_variable(variables.HEADER_DIVERSION),

@@ -45,6 +45,7 @@ def _from_row(board: Switchboard, row: CallRow) -> LiveCall:
     live = LiveCall(row.linked, call, id=row.id, line=line, choice=board.choices.menu.get(row.menu_key or ""))
     live.presentation = Presentation(row.presentation) if row.presentation else None
     live.diverted = row.diverted
+    live.lost_boot = row.lost_boot
     if row.number is not None and row.number_key is not None:
         live.party = records.Party(row.number, row.number_key)
         live.number = parse(row.number, line.region)

@@ -9,10 +9,12 @@ The ground is Art. 6(1)(f) GDPR: the callback must be the direct consequence of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, TypeAlias
 
+from oddzwon.domain.bootclock import Age
+from oddzwon.domain.caps import Caps, DialCounts, check
 from oddzwon.domain.events import Direction, Instant, Stage
 from oddzwon.domain.hangup_cause import Confidence
 from oddzwon.domain.number import Finding, NotANumber, Number, Presentation, number_findings
@@ -63,9 +65,11 @@ class Condition:
 class CallFacts:
     """All that the decision needs of an ended call and its number; None is unknown everywhere.
 
-    ``number`` is None for a withheld one, which is neither used nor stored. ``call_had_callback``: this drop has a
-    callback already. ``other_callback_open``: another callback to the number is not final (``other_callback`` names
-    it). ``earlier_dials``, ``earlier_answers``: of the callbacks of calls that this one resumes, where they count.
+    ``number`` is None for a withheld one, which is neither used nor stored. ``steady_age_ms``: how long ago the call
+    was lost by the clock since boot; None, the machine has booted since, leaves it to the wall clock.
+    ``call_had_callback``: this drop has a callback already. ``other_callback_open``: another callback to the number is
+    not final (``other_callback`` names it). ``earlier_dials``, ``earlier_answers``: of the callbacks of calls that this
+    one resumes, where they count.
     ``objected``, ``restricted``: the registers; ``objected_in_call``: key 8 in this very call.
     ``notice_known`` is :func:`oddzwon.domain.notice.layer1_known`.
     """
@@ -78,6 +82,7 @@ class CallFacts:
     diverted: bool | None = None
     number: Number | NotANumber | None = None
     lost_at: Instant | None = None
+    steady_age_ms: int | None = None
     call_had_callback: bool | None = None
     other_callback_open: bool | None = None
     other_callback: str | None = None
@@ -96,10 +101,12 @@ class DialFacts:
     """All that the dial gate needs; None is unknown everywhere.
 
     ``dials`` and ``answers`` are this callback's own so far, a dial that rings included; the earlier ones as in
-    :class:`CallFacts`. ``agent_free``: somebody who is promised to no other callback can talk.
+    :class:`CallFacts`, as ``steady_age_ms`` is. ``agent_free``: somebody who is promised to no other callback can talk;
+    ``agent_holds``: he is on the line already.
     """
 
     lost_at: Instant | None = None
+    steady_age_ms: int | None = None
     dials: int | None = None
     answers: int | None = None
     earlier_dials: int | None = None
@@ -109,6 +116,7 @@ class DialFacts:
     restricted: bool | None = None
     redialled: bool | None = None
     agent_free: bool | None = None
+    agent_holds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,26 +140,30 @@ class GateOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What the dial gate found; ``refusals`` are the conditions that did not pass, unknown ones included."""
+    """What the dial gate found; ``refusals`` are the conditions that did not pass, unknown ones included.
+
+    ``cap`` is the operator's cap, in words, that alone keeps the customer from being dialled; None: none, or not alone.
+    """
 
     outcome: GateOutcome
     refusals: tuple[Code, ...]
     conditions: tuple[Condition, ...]
+    cap: str | None = None
 
 
 def decide(facts: CallFacts, policy: Policy, now: Instant) -> Decision:
     """Whether the call may be called back, with the result of every condition, also after the first refusal.
 
-    ``now`` is the wall clock's, UTC ms. Never raises. NO_AGENT passes here: whether somebody can talk is asked at the
-    dial gate, and the decision stays positive while the callback waits.
+    ``now`` is the wall clock's, UTC ms; the decision is never dated before the loss. Never raises. NO_AGENT passes
+    here: whether somebody can talk is asked at the dial gate, and the decision stays positive while the callback waits.
     """
     findings = _about_the_call(facts, policy) | _about_the_number(facts, policy) | _about_rights(facts)
-    findings[Code.TOO_LATE] = _in_time(facts.lost_at, now, policy.first_dial_ms)
+    findings[Code.TOO_LATE] = _in_time(facts, now, policy.first_dial_ms)
     findings[Code.ATTEMPTS] = _caps((0, facts.earlier_dials), (0, facts.earlier_answers), policy, ringing=0)
     findings[Code.NO_AGENT] = True, "asked at the dial gate, before every dial"
     conditions = tuple(Condition(code, *findings[code]) for code in Code)
     refusals = _refusals(conditions)
-    return Decision(not refusals, refusals, conditions, policy.digest(), now)
+    return Decision(not refusals, refusals, conditions, policy.digest(), max(now, facts.lost_at or now))
 
 
 _MAY_CHANGE: Final = frozenset({Code.TOO_LATE, Code.DUPLICATE, Code.OBJECTED, Code.RESTRICTED, Code.NO_AGENT})
@@ -172,11 +184,32 @@ def certain_refusals(facts: CallFacts, policy: Policy) -> tuple[Code, ...]:
     return tuple(code for code in Code if code in certain)
 
 
-def dial_gate(facts: DialFacts, policy: Policy, now: Instant) -> Gate:
+def dial_gate(
+    facts: DialFacts, policy: Policy, now: Instant, caps: Caps | None = None, counted: DialCounts | None = None
+) -> Gate:
     """Whether an INVITE may leave now: the conditions marked D. The first dial has ``first_dial_ms``, a retry
-    ``lapse_ms``."""
+    ``lapse_ms``.
+
+    ``caps`` bound ATTEMPTS as well, by the dials ``counted`` so far; where these are not known, ATTEMPTS is not.
+    """
     limit = policy.first_dial_ms if facts.dials == 0 else policy.lapse_ms
-    return _gate(facts, policy, _in_time(facts.lost_at, now, limit), ringing=0)
+    gate = _gate(facts, policy, _in_time(facts, now, limit), ringing=0)
+    return gate if caps is None else _within_caps(gate, caps, counted)
+
+
+def _within_caps(gate: Gate, caps: Caps, counted: DialCounts | None) -> Gate:
+    """The gate, with the caps as a part of ATTEMPTS where that has passed."""
+    cap = "dials so far not known" if counted is None else check(counted, caps)
+    if cap is None or Code.ATTEMPTS in gate.refusals:
+        return gate
+    conditions = tuple(
+        replace(c, passed=None if counted is None else False, evidence=f"{c.evidence}, {cap}")
+        if c.code is Code.ATTEMPTS
+        else c
+        for c in gate.conditions
+    )
+    alone = not set(gate.refusals) - {Code.NO_AGENT} and counted is not None
+    return Gate(GateOutcome.CLOSED, _refusals(conditions), conditions, cap if alone else None)
 
 
 def ring_gate(facts: DialFacts, policy: Policy, now: Instant) -> Gate:
@@ -184,7 +217,7 @@ def ring_gate(facts: DialFacts, policy: Policy, now: Instant) -> Gate:
 
     Anything but OPEN means: stop at once. HELD means that the agent is gone and the callback waits again.
     """
-    return _gate(facts, policy, _in_time(facts.lost_at, now, policy.lapse_ms), ringing=1)
+    return _gate(facts, policy, _in_time(facts, now, policy.lapse_ms), ringing=1)
 
 
 def _gate(facts: DialFacts, policy: Policy, in_time: Finding, ringing: int) -> Gate:
@@ -196,7 +229,7 @@ def _gate(facts: DialFacts, policy: Policy, in_time: Finding, ringing: int) -> G
         Code.OBJECTED: _objection(facts.objected, facts.objected_in_call),
         Code.RESTRICTED: _none_of(facts.restricted, "restriction"),
         Code.REDIALLED: _none_of(facts.redialled, "redial"),
-        Code.NO_AGENT: (facts.agent_free, _word(facts.agent_free, "an agent is free", "no agent is free")),
+        Code.NO_AGENT: _somebody(facts),
     }
     conditions = tuple(Condition(code, *findings[code]) for code in Code if code in findings)
     refusals = _refusals(conditions)
@@ -205,6 +238,11 @@ def _gate(facts: DialFacts, policy: Policy, in_time: Finding, ringing: int) -> G
     # while nobody is known to be there nothing is dialled, and waiting harms no one: the right lapses by itself
     outcome = GateOutcome.HELD if refusals == (Code.NO_AGENT,) else GateOutcome.CLOSED
     return Gate(outcome, refusals, conditions)
+
+
+def _somebody(facts: DialFacts) -> Finding:
+    there = "an agent holds the line" if facts.agent_holds else "an agent is free"
+    return facts.agent_free, _word(facts.agent_free, there, "no agent is free")
 
 
 _Findings: TypeAlias = dict[Code, Finding]
@@ -296,13 +334,18 @@ def _objection(in_register: bool | None, in_call: bool | None) -> Finding:
     return True, "no objection"
 
 
-def _in_time(lost_at: Instant | None, now: Instant, limit_ms: int) -> Finding:
-    if lost_at is None:
+def _in_time(facts: CallFacts | DialFacts, now: Instant, limit_ms: int) -> Finding:
+    if facts.lost_at is None:
         return None, "not known when it was lost"
-    age = now - lost_at
-    if age < 0:
+    age = Age(now - facts.lost_at, facts.steady_age_ms)
+    if age.ms is None:
         return None, "the clock stands before the loss"
-    return age <= limit_ms, f"lost {_span(age)} ago, limit {_span(limit_ms)}"
+    words = f"lost {_span(age.ms)} ago"
+    if age.set_back:
+        words += " by the clock since boot, the wall clock was set back"
+    elif age.ahead:
+        words += f" by the wall clock, {_span(age.steady or 0)} by the clock since boot"
+    return age.ms <= limit_ms, f"{words}, limit {_span(limit_ms)}"
 
 
 def _span(ms: int) -> str:

@@ -46,36 +46,47 @@ class Presentation(StrEnum):
 _PRIVACY_ASKED: Final = frozenset({"id", "user", "header", "session", "critical"})
 _PRIVACY_NOT_ASKED: Final = frozenset({"none", "history"})
 _FROM_USER: Final = re.compile(r"sips?:(?:([^@<>;\s]*)@)?([^<>;:?\s]*)", re.IGNORECASE)
+_HIDDEN_USERS: Final = frozenset({"anonymous", "restricted", "private", "withheld"})
+_UNKNOWN_USERS: Final = frozenset({"unavailable", "unknown"})
+_PARTY_PRIVACY: Final = re.compile(r";\s*privacy\s*=\s*\"?([a-z-]*)", re.IGNORECASE)
 
 
-def presentation(num_pres: str | None, privacy_header: str | None, from_uri: str | None) -> Presentation:
+def presentation(
+    num_pres: str | None, privacy_header: str | None, from_uri: str | None, remote_party: str | None = None
+) -> Presentation:
     """Whether the number was presented; what the network delivered in spite of CLIR counts for nothing.
 
-    ``num_pres`` is ``CALLERID(num-pres)``, ``privacy_header`` the SIP Privacy header (RFC 3323 section 4.2, RFC 3325
-    ``id``; None or empty: there is none), ``from_uri`` the From header or its URI. Every SIP call has a From: where it
-    could not be read no header could, and the answer is :attr:`Presentation.UNKNOWN`. Any sign of a wish for privacy
-    prevails over every sign against it.
+    ``num_pres`` is ``CALLERID(num-pres)``, ``privacy_header`` every Privacy header (RFC 3323 section 4.2, RFC 3325
+    ``id``; None or empty: there is none), ``from_uri`` the From header or its URI, ``remote_party`` every
+    Remote-Party-ID (draft-ietf-sip-privacy-04), which Asterisk overlooks beside a P-Asserted-Identity. Every SIP call
+    has a From: where it could not be read no header could, and the answer is :attr:`Presentation.UNKNOWN`. Any sign of
+    a wish for privacy prevails over every sign against it.
     """
     pres = (num_pres or "").strip().lower()
     asked = {token for token in re.split(r"[;,\s]+", (privacy_header or "").lower()) if token}
-    if pres.startswith("prohib") or asked & _PRIVACY_ASKED or _is_anonymous(from_uri or ""):
+    party = {word.lower() for word in _PARTY_PRIVACY.findall(remote_party or "")} - {"off"}
+    users = _users_in(from_uri or "")
+    if pres.startswith("prohib") or asked & _PRIVACY_ASKED or party or users & _HIDDEN_USERS:
         return Presentation.WITHHELD
-    if not from_uri or asked - _PRIVACY_NOT_ASKED:
+    if not from_uri or asked - _PRIVACY_NOT_ASKED or users & _UNKNOWN_USERS:
         return Presentation.UNKNOWN
     return Presentation.ALLOWED if pres.split("_")[0] == "allowed" else Presentation.UNKNOWN
 
 
-def _is_anonymous(from_header: str) -> bool:
-    """RFC 3323 section 4.1: ``"Anonymous" <sip:anonymous@anonymous.invalid>``; any part of it is wish enough."""
+def _users_in(from_header: str) -> set[str]:
+    """Who the From header says is calling; a host that cannot exist (``.invalid``) stands for ``anonymous``.
+
+    RFC 3323 section 4.1: ``"Anonymous" <sip:anonymous@anonymous.invalid>``; any part of it is wish enough. Every URI in
+    it is looked at: a display name may be dressed up as one.
+    """
     display = from_header.rpartition("<")[0].strip().strip('"').strip().lower()
-    if "anonymous" in (display, from_header.strip().lower()):
-        return True
-    # every URI in it is looked at: a display name may be dressed up as one
+    users = {"anonymous"} & {display, from_header.strip().lower()}
     for uri in _FROM_USER.finditer(from_header):
         user, host = (uri.group(1) or "").lower(), uri.group(2).lower().rstrip(".")
-        if user.partition(":")[0] == "anonymous" or host.endswith("anonymous.invalid"):
-            return True
-    return False
+        users.add(user.partition(":")[0])
+        if host.endswith(".invalid"):
+            users.add("anonymous")
+    return users
 
 
 def diverted(

@@ -51,6 +51,7 @@ class Policy:
     """
 
     name: str = "eu"
+    """The jurisdiction's preset, and whether it is the strict one."""
     min_confidence: Confidence = Confidence.MEDIUM
     stages: frozenset[Stage] = frozenset({Stage.QUEUED, Stage.CONNECTING, Stage.TALKING})
     numbers: NumberPolicy = field(default_factory=NumberPolicy)
@@ -70,15 +71,24 @@ class Policy:
         if not (1 <= self.max_dials <= 10 and 1 <= self.max_answers <= self.max_dials):
             raise PolicyError("max_dials: 1 to 10; max_answers: 1 to max_dials")
 
+    def as_json(self) -> str:
+        """Every value, canonical: equal policies, equal text, on every machine."""
+        return json.dumps(asdict(self), default=sorted, sort_keys=True, separators=(",", ":"))
+
     def digest(self) -> str:
-        """SHA-256 over the policy as canonical JSON: equal policies, equal digests, on every machine."""
-        text = json.dumps(asdict(self), default=sorted, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        """SHA-256 over :meth:`as_json`: what a decision carries of its policy."""
+        return hashlib.sha256(self.as_json().encode()).hexdigest()
 
     def at_home_in(self, region: str) -> Policy:
         """The same policy with ``region`` (ISO 3166-1) among the allowed countries."""
         allowed = self.numbers.allowed_countries | {region.upper()}
         return replace(self, numbers=replace(self.numbers, allowed_countries=allowed))
+
+    def strictly(self) -> Policy:
+        """The same policy as the preset ``strict`` has it: nobody is called back who had not got to an agent."""
+        strict = PRESETS["strict"]
+        name = self.name if strict.name in self.name.split() else f"{self.name} {strict.name}"
+        return replace(self, name=name, stages=self.stages & strict.stages)
 
 
 @dataclass(frozen=True, slots=True)
