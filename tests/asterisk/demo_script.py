@@ -153,11 +153,16 @@ class Play:
             file = played(seen)
             return file is not None and file.name.startswith("REC_CONSENT")
 
-        def met(seen: Seen) -> bool:
-            full = seen.name == "BridgeEnter" and seen["BridgeNumChannels"] == "2"
-            return full and seen["Linkedid"] == leg["Linkedid"]
-
         since = self._read
+
+        def met(seen: Seen) -> bool:
+            # who is joined takes over the older leg's Linkedid: on a callback that is the agent's
+            full = seen.name == "BridgeEnter" and seen["BridgeNumChannels"] == "2"
+            inside = named("BridgeEnter", BridgeUniqueid=seen["BridgeUniqueid"]) if full else None
+            return inside is not None and leg["Uniqueid"] in {
+                one["Uniqueid"] for one in self._observer.among(inside, since=since)
+            }
+
         seen = await self._next("customer and agent1 are bridged", lambda one: met(one) or asked(one), within=45.0)
         if asked(seen):
             await self._listen(leg, LISTENS_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,8 @@ from tests.unit.test_control import opened_board, write_settings
 from tests.unit.test_log_call_log import PARTY, PASSED, dropped, mask
 
 from oddzwon.asterisk.ami import AmiClient, AmiSettings
-from oddzwon.callflow.agents import Agents
+from oddzwon.asterisk.lists import Waiting
+from oddzwon.callflow.agents import PASSED_OVER_S, Agents
 from oddzwon.callflow.callbacks import Dropped
 from oddzwon.callflow.dialling import CallbackRun
 from oddzwon.callflow.switchboard import Switchboard
@@ -22,7 +23,7 @@ from oddzwon.domain.callback import Callback, CallbackState
 from oddzwon.domain.callback_events import Due
 from oddzwon.domain.events import Stage
 from oddzwon.domain.number import Number, parse
-from oddzwon.domain.precedence import Claim, place_of
+from oddzwon.domain.precedence import Claim, Place, place_in_queue, place_of
 from oddzwon.log.queries import Queries
 from oddzwon.log.recording_queries import JsonObject
 from oddzwon.log.records import Decision, NewCall
@@ -48,6 +49,8 @@ class Queues:
     refuses: bool = False
     asked: int = 0
     meanwhile: Callable[[], None] = lambda: None
+    waiting: Sequence[str] = ()
+    places: dict[str, Place] = field(default_factory=dict)
 
     async def serve(self, wire: AmiWire) -> None:
         while True:
@@ -66,19 +69,40 @@ class Queues:
             for m in self.members:
                 lines = (f"Queue: {m.queue}", f"Name: {m.location}", f"Location: {m.location}", f"Status: {m.status}")
                 await wire.event("QueueMember", *lines, f"Paused: {m.paused}", f"InCall: {m.in_call}", mine)
+            for position, leg in enumerate(self.waiting, start=1):
+                entry = (f"Queue: {action['Queue'][0]}", f"Position: {position}", f"Uniqueid: {leg}", "Wait: 9")
+                await wire.event("QueueEntry", *entry, mine)
             self.meanwhile()
             await wire.event("QueueStatusComplete", mine, "EventList: Complete")
 
 
 @dataclass(slots=True)
 class Floor:
+    """``patient`` waits for the same agent, on the test's clock."""
+
     agents: Agents
+    patient: Agents
     queues: Queues
     wire: AmiWire
 
 
+PATIENT_S = 5.0
+
+
+@dataclass(slots=True)
+class Hand:
+    """A clock that a test moves."""
+
+    at: float = 100.0
+
+
 @pytest.fixture
-async def floor() -> AsyncIterator[Floor]:
+def clock() -> Hand:
+    return Hand()
+
+
+@pytest.fixture
+async def floor(clock: Hand) -> AsyncIterator[Floor]:
     peer, queues = AmiPeer(), Queues()
     await peer.start()
     client = AmiClient(AmiSettings(host=HOST, port=peer.port, username="u", secret="s"), frozenset())
@@ -87,7 +111,11 @@ async def floor() -> AsyncIterator[Floor]:
     await wire.log_in()
     await soon(client.notices.get())
     serving = asyncio.create_task(queues.serve(wire))
-    yield Floor(Agents(client), queues, wire)
+
+    def place(caller: Waiting) -> Place | None:
+        return queues.places.get(caller.leg)
+
+    yield Floor(Agents(client, place), Agents(client, place, PATIENT_S, lambda: clock.at), queues, wire)
     serving.cancel()
     await client.close()
     await asyncio.gather(running, serving, return_exceptions=True)
@@ -124,6 +152,13 @@ def no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oddzwon.callflow.agents.SAME_OUTAGE_S", -1.0)
 
 
+async def free(floor: Floor) -> tuple[str, ...]:
+    """Who is free in the queue, as it was answered."""
+    now = await soon(floor.agents.queue("support"))
+    assert now is not None
+    return now.free
+
+
 FREE = [Member("PJSIP/agent1"), Member("PJSIP/agent2"), Member("PJSIP/agent3")]
 
 
@@ -137,20 +172,22 @@ async def test_free_are_those_who_could_talk_now_in_the_queues_order(floor: Floo
         Member("PJSIP/elsewhere", queue="sales"),
         Member("PJSIP/agent1"),
     ]
-    assert await soon(floor.agents.free("support")) == ("PJSIP/agent4", "PJSIP/agent1")
+    assert await free(floor) == ("PJSIP/agent4", "PJSIP/agent1")
 
 
 async def test_nobody_free_is_not_nobody_asked(floor: Floor) -> None:
-    assert await soon(floor.agents.free("support")) == ()
+    assert await free(floor) == ()
     floor.queues.refuses = True
-    assert None is await soon(floor.agents.free("support"))
+    assert await soon(floor.agents.queue("support")) is None
     await floor.wire.close()
 
 
 async def test_without_a_connection_nobody_is_promised(floor: Floor) -> None:
     """Fail closed: who cannot be asked is not free."""
-    unconnected = Agents(AmiClient(AmiSettings(host=HOST, port=1, username="u", secret="s"), frozenset()))
-    assert None is await unconnected.free("support")
+    unconnected = Agents(
+        AmiClient(AmiSettings(host=HOST, port=1, username="u", secret="s"), frozenset()), lambda _: None
+    )
+    assert None is await unconnected.queue("support")
     assert None is await unconnected.reserve("cb-1", lost(1, "PJSIP/agent1"))
     assert not await unconnected.is_free("support", "PJSIP/agent1")
     assert None is unconnected.promised_to("cb-1")
@@ -207,6 +244,79 @@ async def test_the_holder_himself_may_have_his_promised_agent(floor: Floor) -> N
     assert not await soon(floor.agents.is_free("support", "PJSIP/agent1", holder="cb-2"))
 
 
+async def test_those_who_were_passed_over_are_not_taken_for_a_while(floor: Floor, clock: Hand) -> None:
+    floor.queues.members = FREE[:2]
+    agents = floor.patient
+    agents.pass_over("PJSIP/agent1")
+    assert await soon(agents.reserve("cb-1", lost(1, "PJSIP/agent1"))) == "PJSIP/agent2"
+    agents.withdraw("call-1")  # he is rung: those behind it need not wait
+    assert None is await soon(agents.reserve("cb-2", lost(2)))
+    clock.at += PASSED_OVER_S
+    assert await soon(agents.reserve("cb-2", lost(2))) == "PJSIP/agent1"
+
+
+# --- the same agent is waited for -----------------------------------------------------------------------------------
+
+
+async def test_the_same_agent_is_waited_for_while_he_is_only_busy(floor: Floor, clock: Hand) -> None:
+    floor.queues.members = [Member("PJSIP/agent1", status="2"), Member("PJSIP/agent2")]
+    agents = floor.patient
+    assert None is await soon(agents.reserve("cb-1", lost(1, "PJSIP/agent1")))
+    floor.queues.members = FREE[:2]
+    agents.member_changed("support", "PJSIP/agent1")
+    assert await soon(agents.reserve("cb-1", lost(1, "PJSIP/agent1"))) == "PJSIP/agent1"
+
+
+async def test_when_the_wait_is_over_another_agent_takes_it(floor: Floor, clock: Hand) -> None:
+    floor.queues.members = [Member("PJSIP/agent1", status="2"), Member("PJSIP/agent2")]
+    agents = floor.patient
+    assert None is await soon(agents.reserve("cb-1", lost(1, "PJSIP/agent1")))
+    clock.at += PATIENT_S
+    assert await soon(agents.reserve("cb-1", lost(1, "PJSIP/agent1"))) == "PJSIP/agent2"
+
+
+@pytest.mark.parametrize("away", [Member("PJSIP/agent1", status="5"), Member("PJSIP/agent1", status="2", paused="1")])
+async def test_one_who_is_not_there_is_not_waited_for(floor: Floor, clock: Hand, away: Member) -> None:
+    floor.queues.members = [away, Member("PJSIP/agent2")]
+    assert await soon(floor.patient.reserve("cb-1", lost(1, "PJSIP/agent1"))) == "PJSIP/agent2"
+
+
+# --- callers who wait in the queue ----------------------------------------------------------------------------------
+
+
+def waits(floor: Floor, **since: int) -> None:
+    """These legs wait in the queue, each with a call that began then."""
+    floor.queues.waiting = list(since)
+    floor.queues.places = {leg: place_in_queue(at, leg, came_back=False) for leg, at in since.items()}
+
+
+async def test_who_waited_longer_comes_before_a_callback_that_had_waited_less(floor: Floor) -> None:
+    floor.queues.members = FREE[:1]
+    waits(floor, earlier=1)
+    assert None is await soon(floor.agents.reserve("cb-1", waiting(2)))
+    waits(floor, later=3)
+    assert await soon(floor.agents.reserve("cb-1", waiting(2))) == "PJSIP/agent1"
+
+
+async def test_who_had_talked_comes_before_all_who_wait(floor: Floor) -> None:
+    floor.queues.members = FREE[:1]
+    waits(floor, earlier=1)
+    assert await soon(floor.agents.reserve("cb-1", lost(9))) == "PJSIP/agent1"
+
+
+async def test_a_caller_for_whom_an_agent_rings_already_wants_no_other(floor: Floor) -> None:
+    floor.queues.members = FREE[:1]
+    waits(floor, earlier=1)
+    floor.queues.places = {}
+    assert await soon(floor.agents.reserve("cb-1", waiting(2))) == "PJSIP/agent1"
+
+
+async def test_there_may_be_agents_enough_for_all(floor: Floor) -> None:
+    floor.queues.members = FREE[:2]
+    waits(floor, earlier=1)
+    assert await soon(floor.agents.reserve("cb-1", waiting(2))) == "PJSIP/agent2"
+
+
 # --- an answer is older than what happens while it arrives --------------------------------------------------------
 
 
@@ -259,7 +369,7 @@ async def test_those_who_let_others_go_first_ask_no_more_often_for_it(floor: Flo
     for claim in claims:
         floor.agents.claim(claim, 600.0)
     assert await dialled_in_order(floor.agents, claims) == [f"call-{n}" for n in range(20)]
-    assert floor.queues.asked == 39  # each twice, but who came first
+    assert floor.queues.asked <= 21  # one question answers all who asked before it
 
 
 async def test_an_agent_who_was_promised_meanwhile_is_not_free_for_one_who_redials(floor: Floor) -> None:
@@ -301,7 +411,8 @@ async def fresh_callback(board: Switchboard) -> CallbackRun:
     assert row is not None
     assert isinstance(number, Number)
     drop = Dropped(row, board.choices.line_for("+48221234567"), number, PARTY, board.choices.menu["1"])
-    run = CallbackRun(board, made, drop, Callback(made, at + 900_000, limits=board.choices.limits))
+    state = Callback(made, at + 900_000, agent_first=True, limits=board.choices.limits)
+    run = CallbackRun(board, made, drop, state)
     board.callbacks.add(run)
     run.post(Due(at))
     return run

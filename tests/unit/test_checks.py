@@ -13,9 +13,11 @@ from tests.protocol.conftest import HOST, AmiPeer, AmiWire
 from tests.unit.test_control import write_settings
 
 from oddzwon.bootstrap.checks import NEEDED_ACTIONS, run_checks
+from oddzwon.bootstrap.choices import choices_from
 from oddzwon.bootstrap.findings import Result
 from oddzwon.config import ConfigError, Settings, load
 from oddzwon.log.call_log import CallLog
+from oddzwon.log.records import Switched
 
 PATIENCE_S = 10.0
 
@@ -26,8 +28,10 @@ class Asterisk:
     def __init__(self) -> None:
         self.refuses_login = False
         self.allowed: tuple[str, ...] = NEEDED_ACTIONS
-        self.contexts = {"oddzwon-inbound", "oddzwon-callback"}
+        self.contexts = {"oddzwon-inbound", "oddzwon-callback", "oddzwon-callback-agent", "oddzwon-moved"}
+        self.extensions_of_moved: tuple[str, ...] = ()
         self.rtp_timeout = "30"
+        self.redirect_method = "user"
         self.queues: dict[str, tuple[str, ...]] = {"support": ("PJSIP/agent1",)}
 
     async def serve(self, wire: AmiWire) -> None:
@@ -50,11 +54,15 @@ class Asterisk:
             await wire.respond(action, "Message: Did not find context", response="Error")
             return
         await wire.respond(action, "EventList: start")
+        for extension in self.extensions_of_moved if action["Context"][0] == "oddzwon-moved" else ("s",):
+            await wire.event("ListDialplan", f"ActionID: {action['ActionID'][0]}", f"Exten: {extension}")
         await self._end(wire, action, "ShowDialPlanComplete")
 
     async def Getvar(self, wire: AmiWire, action: dict[str, list[str]]) -> None:  # noqa: N802 - Asterisk's name
-        assert action["Variable"] == ["PJSIP_ENDPOINT(carrier,rtp_timeout)"]
-        await wire.respond(action, f"Variable: {action['Variable'][0]}", f"Value: {self.rtp_timeout}")
+        known = {"rtp_timeout": self.rtp_timeout, "redirect_method": self.redirect_method}
+        (variable,) = action["Variable"]
+        value = known[variable.removeprefix("PJSIP_ENDPOINT(carrier,").removesuffix(")")]
+        await wire.respond(action, f"Variable: {variable}", f"Value: {value}")
 
     async def QueueStatus(self, wire: AmiWire, action: dict[str, list[str]]) -> None:  # noqa: N802 - Asterisk's name
         queue, mine = action["Queue"][0], f"ActionID: {action['ActionID'][0]}"
@@ -121,9 +129,21 @@ async def test_a_fresh_installation(settings: Settings) -> None:
     assert sorted(name for name, r in results.items() if not r.ok) == ["balancing test", "prompts"]
     assert results["prompts"].to_do == "run `oddzwon prompts build`"
     assert "callbacks.balancing_test" in results["balancing test"].to_do
+    policy = choices_from(settings).policy_for(settings.dids[0].preset)
+    assert results["policies"].found == f"{policy.name} {policy.digest()[:12]}"
     assert results["queues"].found == "support"
     assert "rtp_timeout 30 s" in results["trunk"].found
     assert results["call log"].found.endswith("will be made when the service starts")
+    assert (results["callbacks"].ok, results["callbacks"].found) == (True, "on")
+
+
+async def test_callbacks_that_are_off_are_something_to_do(settings: Settings) -> None:
+    async with await CallLog.open(settings.log.path) as log:
+        await log.turn_switch(Switched(1_760_000_000_000, off=True, by="anna", reason="calls we did not make"))
+    result = (await checked(settings))["callbacks"]
+    assert not result.ok
+    assert result.found == "off since 2025-10-09T08:53:20.000Z by anna: calls we did not make"
+    assert "`oddzwon callbacks on`" in result.to_do
 
 
 BROKEN: dict[str, tuple[Callable[[Asterisk], None], str, str, str]] = {
@@ -153,6 +173,18 @@ BROKEN: dict[str, tuple[Callable[[Asterisk], None], str, str, str]] = {
         "rtp_timeout = 30",
     ),
     "no trunk": (lambda a: setattr(a, "rtp_timeout", ""), "trunk", "no such endpoint", "rtp_timeout = 30"),
+    "302 to any URI": (
+        lambda a: setattr(a, "redirect_method", "uri_pjsip"),
+        "302",
+        "redirect_method of endpoint carrier: uri_pjsip",
+        "redirect_method = user",
+    ),
+    "302 into the dialplan": (
+        lambda a: setattr(a, "extensions_of_moved", ("_X.",)),
+        "302",
+        "context oddzwon-moved has extensions",
+        "take them out",
+    ),
     "no queue": (lambda a: a.queues.clear(), "queues", "queue support is not there", "queues.conf"),
     "an empty queue": (lambda a: a.queues.update(support=()), "queues", "has no members", "add its agents"),
 }
@@ -258,3 +290,23 @@ async def test_settings_that_the_law_does_not_know(settings: Settings) -> None:
     callbacks = settings.callbacks.model_copy(update={"countries": ("Poland",)})
     with pytest.raises(ConfigError, match=r"callbacks\.countries"):
         await checked(settings.model_copy(update={"callbacks": callbacks}))
+
+
+@pytest.mark.parametrize(
+    ("mode", "ok", "words"),
+    [
+        (None, False, "No such file"),
+        (0o644, False, "no file that can be run"),
+        (0o757, False, "can be changed by everybody"),
+        (0o755, True, "1 arguments"),
+    ],
+)
+async def test_the_alarm_command(settings: Settings, tmp_path: Path, mode: int | None, ok: bool, words: str) -> None:
+    program = tmp_path / "tell-me"
+    if mode is not None:
+        program.write_text("#!/bin/sh\n")
+        program.chmod(mode)
+    told = settings.alarms.model_copy(update={"command": (str(program), "duty")})
+    result = (await checked(settings.model_copy(update={"alarms": told})))["alarm command"]
+    assert (result.ok, words in result.found) == (ok, True)
+    assert ok is not bool(result.to_do)

@@ -86,6 +86,8 @@ def test_soft_hangup_flags_are_asterisks() -> None:
         (127, 487, "CANCEL", AttemptOutcome.CANCELLED),
         (19, 487, None, AttemptOutcome.NO_ANSWER),
         (127, 487, "NOANSWER", AttemptOutcome.NO_ANSWER),
+        # a 302 (measured): Asterisk ends the leg that was sent on as it would a call taken back
+        (23, None, "CANCEL", AttemptOutcome.MOVED),
         # an unknown SIP status leaves the word to the cause
         (19, 483, None, AttemptOutcome.NO_ANSWER),
         (None, None, None, AttemptOutcome.FAILED),

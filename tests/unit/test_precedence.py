@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddzwon.domain.events import Stage
-from oddzwon.domain.precedence import Claim, place_of, share_out
+from oddzwon.domain.precedence import Claim, place_in_queue, place_of, share_out
 
 AGENTS = ("a1", "a2", "a3", "a4")
 QUEUES = ("support", "sales", "empty")
@@ -29,6 +29,18 @@ claims_made = st.lists(
 free_now = st.fixed_dictionaries(
     {}, optional={queue: st.lists(st.sampled_from(AGENTS), unique=True).map(tuple) for queue in QUEUES[:2]}
 )
+
+
+def test_who_was_cut_off_while_he_waited_keeps_the_time_that_he_had_waited() -> None:
+    before, dropped, after = (
+        place_in_queue(1, "x", came_back=False),
+        place_of(Stage.QUEUED, 2, "call"),
+        place_in_queue(3, "y", came_back=False),
+    )
+    assert sorted([after, dropped, before]) == [before, dropped, after]
+    assert place_in_queue(9, "z", came_back=True) < before  # he had an agent, or his time in the queue, before
+    assert place_of(Stage.TALKING, 9, "call") < before
+    assert place_of(Stage.CONNECTING, 9, "call") < before
 
 
 def test_talking_before_connecting_before_queued_and_then_by_start() -> None:

@@ -119,9 +119,11 @@ ROWS: list[tuple[str, dict[str, str], Translated | None]] = [
     ("AgentConnect", CALLERS_AGENT, of(AgentAnswered(AT, A, "PJSIP/agent1"))),
     ("DialBegin", CALLERS_AGENT, of(AgentRinging(AT, A, "PJSIP/agent1"))),
     ("DialBegin", ATTEMPT, DialStarted(A)),
+    ("DialBegin", {**ATTEMPT, "DialString": "+48600100200@carrier"}, DialStarted(A, "+48600100200@carrier")),
     ("DialEnd", {**CALLERS_AGENT, "DialStatus": "ANSWER"}, of(AgentAnswered(AT, A, "PJSIP/agent1"))),
     ("DialEnd", {**CALLERS_AGENT, "DialStatus": "NOANSWER"}, of(AgentGaveUp(AT, A))),
     ("DialEnd", {**ATTEMPT, "DialStatus": "BUSY"}, DialOutcome(A, "BUSY", AT)),
+    ("DialEnd", {**ATTEMPT, "DialStatus": "CANCEL", "Forward": "200"}, DialOutcome(A, "CANCEL", AT, "200")),
     # an outside agent's number stays outside
     ("AgentCalled", OUTSIDE, of(AgentRinging(AT, A, "Local/…@from-internal/n"))),
     ("AgentConnect", OUTSIDE, of(AgentAnswered(AT, A, "Local/…@from-internal/n"))),

@@ -8,6 +8,7 @@ from typing import Final
 from oddzwon.asterisk.errors import AsteriskError
 
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+_NAME: Final = re.compile(r"[A-Za-z0-9 .:()/_-]{1,40}")
 _INTERFACE: Final = re.compile(r"(?:PJSIP|SIP|IAX2|Local|DAHDI)/[A-Za-z0-9_.@/-]{1,100}")
 
 
@@ -41,3 +42,15 @@ def caller_id(did: str) -> str:
         msg = "the number shown must be the DID in E.164"
         raise UnsafeDialString(msg)
     return f"<{did}>"
+
+
+def shown_to_agent(display: str, time: str, e164: str) -> str:
+    """The CallerID header that an agent's telephone shows: ``display`` with ``{time}``, and the customer's number.
+
+    Raises :class:`UnsafeDialString` for anything that could end the name or the header early.
+    """
+    name = display.replace("{time}", time)
+    if _NAME.fullmatch(name) is None or _E164.fullmatch(e164) is None:
+        msg = "an agent's telephone is shown a name of plain letters, digits and . : ( ) / _ -, and a number in E.164"
+        raise UnsafeDialString(msg)
+    return f'"{name}" <{e164}>'

@@ -37,18 +37,20 @@ class LegState:
 
 @dataclass(frozen=True, slots=True)
 class DialStarted:
-    """Asterisk dials this leg for nobody who is there: an Originate of ours is on its way."""
+    """Asterisk dials this leg for nobody who is there: somebody's Originate. ``dialled`` is what, a number mostly."""
 
     leg: LegId
+    dialled: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DialOutcome:
-    """A dial ended; ``status`` is DIALSTATUS's word."""
+    """A dial ended; ``status`` is DIALSTATUS's word, ``forward`` where the leg's side has sent it on to."""
 
     leg: LegId
     status: str
     at: Instant
+    forward: str = ""
 
 
 @dataclass(frozen=True, slots=True)

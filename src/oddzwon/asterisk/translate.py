@@ -165,14 +165,14 @@ def _agent_connect(f: _F, at: Instant) -> OfCall:
 
 def _dial_begin(f: _F, at: Instant) -> OfCall | DialStarted:
     if "Uniqueid" not in f:
-        return DialStarted(f["DestUniqueid"])  # an Originate dials for nobody
+        return DialStarted(f["DestUniqueid"], f.get("DialString", ""))  # an Originate dials for nobody
     return OfCall(f["Linkedid"], AgentRinging(at, f["DestUniqueid"], names.device(f["DestChannel"])))
 
 
 def _dial_end(f: _F, at: Instant) -> OfCall | DialOutcome | None:
     leg, status = f["DestUniqueid"], f["DialStatus"]
     if "Uniqueid" not in f:
-        return DialOutcome(leg, status, at)
+        return DialOutcome(leg, status, at, f.get("Forward", ""))
     if status == "ANSWER":
         return OfCall(f["Linkedid"], AgentAnswered(at, leg, names.device(f["DestChannel"])))
     return OfCall(f["Linkedid"], AgentGaveUp(at, leg))

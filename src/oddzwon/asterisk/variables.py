@@ -32,6 +32,7 @@ AGENT_RING: Final = "ODDZWON_AGENT_RING"
 PRIORITY: Final = "ODDZWON_PRIORITY"
 ASK_AGENT: Final = "ODDZWON_ASK_AGENT"
 LEG: Final = "ODDZWON_LEG"
+HELD: Final = "ODDZWON_HELD"
 
 # set by Asterisk for the service, which reads it
 MIX: Final = "ODDZWON_MIX"
@@ -40,7 +41,9 @@ MIX: Final = "ODDZWON_MIX"
 ATTEMPT: Final = "ODDZWON_ATTEMPT"
 
 CALLBACK_CONTEXT: Final = "oddzwon-callback"
+HOLD_CONTEXT: Final = "oddzwon-callback-agent"
 INBOUND_CONTEXT: Final = "oddzwon-inbound"
+MOVED_CONTEXT: Final = "oddzwon-moved"
 SIGN_CONTEXT: Final = "oddzwon-sign"
 WHISPER_CONTEXT: Final = "oddzwon-whisper"
 
@@ -50,6 +53,12 @@ EVENT_STAND_IN: Final = "OddzwonStandIn"
 EVENT_QUEUE_END: Final = "OddzwonQueueEnd"
 EVENT_LEG: Final = "OddzwonLeg"
 EVENT_FEATURE: Final = "OddzwonFeature"
+
+# Asterisk's own, set on an agent's leg: a header of the INVITE that names the call which dropped
+HEADER_CALL: Final = "PJSIP_HEADER(add,X-Oddzwon-Call)"
+
+# Asterisk's own, set on what we dial: where a 302 is followed to (main/dial.c, handle_call_forward)
+FORWARD_CONTEXT: Final = "FORWARD_CONTEXT"
 
 # Asterisk's own, read at a call's arrival
 CALLER_PRESENTATION: Final = "CALLERID(num-pres)"
@@ -61,3 +70,14 @@ HEADER_FROM: Final = "PJSIP_HEADER(read,From)"
 HEADER_PRIVACY: Final = "PJSIP_HEADER(read,Privacy)"
 HEADER_DIVERSION: Final = "PJSIP_HEADER(read,Diversion)"
 HEADER_HISTORY: Final = "PJSIP_HEADER(read,History-Info)"
+HEADER_PARTY: Final = "PJSIP_HEADER(read,Remote-Party-ID)"
+LINES_OF_A_HEADER: Final = 3
+
+
+def every_line_of(header: str) -> str:
+    """An expression for a header's first lines (``header`` is one of the above), joined by semicolons.
+
+    A header without a number is its first line alone, and Asterisk itself looks no further (res_pjsip_caller_id.c).
+    """
+    further = (f"{header.removesuffix(')')},{n})" for n in range(2, LINES_OF_A_HEADER + 1))
+    return ";".join(f"${{{line}}}" for line in (header, *further))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import stat
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 from oddzwon.asterisk import variables
 from oddzwon.asterisk.ami import AmiClient
@@ -14,6 +16,7 @@ from oddzwon.asterisk.ami_notices import AmiConnected
 from oddzwon.asterisk.cel import BLOCK, CelUnreadable, read_tail
 from oddzwon.asterisk.errors import AmiAuthenticationError, AmiError
 from oddzwon.asterisk.spool import DAMAGED
+from oddzwon.bootstrap.callback_checks import answer_check, redirection
 from oddzwon.bootstrap.choices import choices_from
 from oddzwon.bootstrap.findings import Result
 from oddzwon.bootstrap.prompt_plan import prompt_plan
@@ -24,6 +27,7 @@ from oddzwon.config import Settings
 from oddzwon.domain.number import mask
 from oddzwon.log.errors import LogError
 from oddzwon.log.queries import Queries
+from oddzwon.log.times import iso
 from oddzwon.prompts.build import plan_of
 from oddzwon.prompts.errors import PromptError
 from oddzwon.prompts.library import PromptLibrary
@@ -32,6 +36,9 @@ from oddzwon.prompts.rendering import where
 CONNECT_S = 5.0
 NEEDED_ACTIONS = ("Originate", "Hangup", "QueueStatus", "CoreShowChannels", "MixMonitorMute", "StopMixMonitor")
 """Manager actions that the service sends."""
+
+
+SHOWN_OF_HASH = 12
 
 
 class CheckError(Exception):
@@ -45,9 +52,12 @@ async def run_checks(settings: Settings) -> list[Result]:
     results.append(await asyncio.to_thread(_prompts, settings))
     results.append(await asyncio.to_thread(_log, settings))
     results.append(_balancing_test(choices))
+    results.append(_policies(choices))
+    results.append(await asyncio.to_thread(_switch, settings))
     results += await asyncio.to_thread(recording_checks, settings, time.time_ns() // 1_000_000)
     results.append(await asyncio.to_thread(_cel, choices))
     results.append(await asyncio.to_thread(_spool, choices))
+    results.append(await asyncio.to_thread(_alarm_command, settings))
     results.append(await _fastagi(settings))
     results += await _asterisk(settings, choices)
     return results
@@ -97,6 +107,27 @@ def _balancing_test(choices: Choices) -> Result:
     return Result("balancing test", True, f"{test.id} of {test.date}")
 
 
+def _switch(settings: Settings) -> Result:
+    if not settings.log.path.exists():
+        return Result("callbacks", True, "on")
+    try:
+        with Queries(settings.log.path, mask) as queries:
+            word = queries.switched()
+    except LogError:
+        return Result("callbacks", False, "on or off: the call log does not tell", "mend the call log")
+    if word is None or not word.off:
+        return Result("callbacks", True, "on")
+    found = f"off since {iso(word.at)} by {word.by}" + (f": {word.reason}" if word.reason else "")
+    return Result("callbacks", False, found, "`oddzwon callbacks on`, once the reason is gone")
+
+
+def _policies(choices: Choices) -> Result:
+    """The beginning of each policy's hash, as ``calls show`` tells it of a decision."""
+    policies = {choices.policy_for(line.preset) for line in choices.lines.values()}
+    found = sorted(f"{policy.name} {policy.digest()[:SHOWN_OF_HASH]}" for policy in policies)
+    return Result("policies", True, ", ".join(found))
+
+
 def _cel(choices: Choices) -> Result:
     if choices.cel is None:
         return Result("CEL", True, "missed.cel is not set: what ends while nobody listens stays unknown")
@@ -123,6 +154,22 @@ def _spool(choices: Choices) -> Result:
     return Result("spool", True, f"{folder}")
 
 
+def _alarm_command(settings: Settings) -> Result:
+    name, command = "alarm command", settings.alarms.command
+    if command is None:
+        return Result(name, True, "alarms.command is not set: alarms are told to the log alone")
+    program = Path(command[0])
+    try:
+        mode = program.stat().st_mode
+    except OSError as error:
+        return Result(name, False, f"{program}: {error.strerror}", "alarms.command begins with a program's path")
+    if not stat.S_ISREG(mode) or not os.access(program, os.X_OK):
+        return Result(name, False, f"{program} is no file that can be run", f"chmod +x {program}")
+    if mode & stat.S_IWOTH:
+        return Result(name, False, f"{program} can be changed by everybody", f"chmod o-w {program}")
+    return Result(name, True, f"{program}, {len(command) - 1} arguments")
+
+
 async def _fastagi(settings: Settings) -> Result:
     host, port = settings.fastagi.host, settings.fastagi.port
     try:
@@ -145,6 +192,8 @@ async def _asterisk(settings: Settings, choices: Choices) -> list[Result]:
                 lambda: _dialplan(ami),
                 lambda: _rtp_timeout(ami, settings.trunk_endpoint),
                 lambda: _queues(ami, choices),
+                lambda: redirection(ami, settings.trunk_endpoint),
+                lambda: answer_check(ami, choices),
             )
             results = [Result("AMI", True, f"{settings.ami.host}:{settings.ami.port} as {settings.ami.username}")]
             for one in checks:
@@ -192,7 +241,7 @@ async def _rights(ami: AmiClient) -> Result:
 
 
 async def _dialplan(ami: AmiClient) -> Result:
-    for context in (variables.INBOUND_CONTEXT, variables.CALLBACK_CONTEXT):
+    for context in (variables.INBOUND_CONTEXT, variables.CALLBACK_CONTEXT, variables.HOLD_CONTEXT):
         try:
             await ami.action_list("ShowDialPlan", {"Context": context})
         except AmiError:

@@ -11,12 +11,15 @@ from oddzwon.bootstrap.lines import choice_of, line_of, segment_of
 from oddzwon.bootstrap.prompt_plan import prompt_plan
 from oddzwon.callflow.switchboard import Choices
 from oddzwon.config import ConfigError, Settings
+from oddzwon.config.callbacks import Callbacks
 from oddzwon.domain.callback import Limits
-from oddzwon.domain.hangup_cause import Confidence
+from oddzwon.domain.caps import Caps
+from oddzwon.domain.hangup_cause import AttemptOutcome, Confidence
 from oddzwon.domain.language import LanguageRules, LanguageSource
-from oddzwon.domain.number import EU_EEA, DomainError, NumberPolicy
-from oddzwon.domain.policy import STRICT_STAGES, BalancingTest, Policy
+from oddzwon.domain.number import EU_EEA, DomainError
+from oddzwon.domain.policy import JURISDICTIONS, PRESETS, BalancingTest, Policy
 from oddzwon.domain.recording import Mode, Retention
+from oddzwon.domain.storm import Rule as StormRule
 from oddzwon.prompts.rendering import operator_values
 
 
@@ -42,8 +45,8 @@ def _choices(settings: Settings) -> Choices:
         recording_test=recording.balancing_test.id if recording.balancing_test else None,
         agents_consented=recording.agents_consented,
         quality_retention=Retention(days=recording.quality_retention_days),
-        policy=policy_from(settings),
-        limits=Limits(max_dials=callbacks.max_dials, gap_ms=_ms(callbacks.gap_s)),
+        policies=policies_from(settings),
+        limits=Limits(max_dials=callbacks.max_dials, gap_ms=_ms(callbacks.gap_s), retry=_retry(callbacks)),
         grace_ms=_ms(callbacks.grace_s),
         ring_limit_ms=_ms(callbacks.ring_limit_s),
         key_wait_ms=_ms(callbacks.key_wait_s),
@@ -56,25 +59,56 @@ def _choices(settings: Settings) -> Choices:
         min_free_bytes=recording.min_free_mb * 1_000_000,
         agent_consent_ms=_ms(recording.agent_consent_hours * 3600),
         greeting_values={plan.language.value: operator_values(plan) for plan in prompt_plan(settings).languages},
+        agent_first=callbacks.mode == "agent_first",
+        same_agent_wait_s=callbacks.same_agent_wait_s,
+        agent_display=callbacks.agent_display,
+        cancel_code=callbacks.cancel_code,
+        channels=callbacks.channels,
+        dials_per_minute=callbacks.dials_per_minute,
+        amd=callbacks.answer_check == "amd",
+        caps=Caps(**callbacks.caps.model_dump()),
+        storm=_storm(settings),
         cel=settings.missed.cel,
         spool=settings.missed.spool,
     )
 
 
-def policy_from(settings: Settings) -> Policy:
-    """The policy of the decision, whose hash every decision carries."""
-    callbacks = settings.callbacks
+def policies_from(settings: Settings) -> dict[str, Policy]:
+    """The policy of each jurisdiction's preset, by its name: the operator's values laid over it.
+
+    Raises :class:`ConfigError` or DomainError.
+    """
+    return {name: _laid_over(PRESETS[name], settings.callbacks) for name in JURISDICTIONS}
+
+
+def _laid_over(preset: Policy, callbacks: Callbacks) -> Policy:
+    """Countries that the operator has named are the only ones; else they are the preset's own."""
     test = callbacks.balancing_test
-    policy = Policy(
-        name=callbacks.policy,
+    named = "countries" in callbacks.model_fields_set
+    policy = replace(
+        preset,
         min_confidence=Confidence(callbacks.min_confidence),
-        numbers=NumberPolicy(countries(callbacks.countries)),
+        numbers=replace(preset.numbers, allowed_countries=countries(callbacks.countries)) if named else preset.numbers,
         first_dial_ms=_ms(callbacks.first_dial_s),
         lapse_ms=_ms(callbacks.lapse_s),
         max_dials=callbacks.max_dials,
         balancing_test=BalancingTest(test.id, test.date.isoformat()) if test else None,
     )
-    return replace(policy, stages=STRICT_STAGES) if callbacks.policy == "strict" else policy
+    return policy.strictly() if callbacks.policy == "strict" else policy
+
+
+def _storm(settings: Settings) -> StormRule:
+    storm = settings.alarms.storm
+    return StormRule(storm.drops, _ms(storm.within_s), gives_up_ms=_ms(settings.callbacks.lapse_s))
+
+
+def _retry(callbacks: Callbacks) -> dict[AttemptOutcome, int]:
+    """The gaps that differ from ``gap_s``, in milliseconds; 0 ends the callback."""
+    return {
+        AttemptOutcome(outcome): _ms(seconds)
+        for outcome, seconds in callbacks.retry.model_dump().items()
+        if seconds is not None
+    }
 
 
 def _language_rules(settings: Settings) -> LanguageRules:

@@ -22,14 +22,19 @@ from oddzwon.bootstrap.speaking import library_for, note_stale
 from oddzwon.callflow import attestation
 from oddzwon.callflow.agent_leg import agent_leg
 from oddzwon.callflow.agents import Agents
+from oddzwon.callflow.alarm_command import AlarmCommand
 from oddzwon.callflow.alarms import Alarms
 from oddzwon.callflow.callback import callback
 from oddzwon.callflow.callbacks import Callbacks
 from oddzwon.callflow.calls import Calls
+from oddzwon.callflow.cancelling import cancel_by_phone
 from oddzwon.callflow.contract import contract
+from oddzwon.callflow.held_agent import hold
 from oddzwon.callflow.inbound import inbound
 from oddzwon.callflow.nightly import nightly
+from oddzwon.callflow.pace import Pace
 from oddzwon.callflow.recording_keys import RecordingKeys
+from oddzwon.callflow.storms import Storms
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.watch import Watch
 from oddzwon.clock import SystemClock
@@ -62,6 +67,7 @@ async def serve(settings: Settings, pid_file: Path | None = None) -> None:
         stopping = asyncio.create_task(stop.wait(), name="stop")
         ready = asyncio.create_task(_ready(watch, pid_file), name="ready")
         board.spawn(nightly(board), "nightly")
+        board.spawn(board.storms.watch(board), "storms")
         try:
             await asyncio.wait({connection, watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
             _log.info("stopping", calls=len(board.calls))
@@ -111,19 +117,29 @@ async def _open(settings: Settings) -> AsyncIterator[tuple[Switchboard, Watch, F
         log = await stack.enter_async_context(await CallLog.open(settings.log.path))
         prompts = await asyncio.to_thread(library_for, settings)
         ami = AmiClient(ami_settings(settings), WANTED)
+        clock, calls = SystemClock(), Calls()
         board = Switchboard(
             choices=choices,
             log=log,
             prompts=prompts,
             ami=ami,
-            clock=SystemClock(),
-            alarms=Alarms(),
+            clock=clock,
+            alarms=await _alarms(stack, settings),
             number_key=partial(number_key, secret=secret),
-            calls=Calls(),
-            agents=Agents(ami),
+            calls=calls,
+            agents=Agents(
+                ami,
+                lambda caller: calls.place_in_queue(caller, clock.now()),
+                choices.same_agent_wait_s,
+                clock.monotonic,
+            ),
             callbacks=Callbacks(),
+            pace=Pace(choices.channels, choices.dials_per_minute, clock.monotonic),
+            storms=Storms(choices.storm, clock),
             keys=await _recording_keys(settings, log),
         )
+        await _keep_policies(board)
+        await board.switch.load(board)
         note_stale(board.prompts, board.alarms)
         fastagi = FastAgiServer(
             settings.fastagi.host,
@@ -133,6 +149,8 @@ async def _open(settings: Settings) -> AsyncIterator[tuple[Switchboard, Watch, F
                 "callback": lambda agi: callback(agi, board),
                 "attest": lambda agi: attestation.by_phone(agi, board),
                 "agent": lambda agi: agent_leg(agi, board),
+                "hold": lambda agi: hold(agi, board),
+                "cancel": lambda agi: cancel_by_phone(agi, board),
                 "contract": lambda agi: contract(agi, board),
             },
             max_sessions=settings.fastagi.max_sessions,
@@ -143,6 +161,24 @@ async def _open(settings: Settings) -> AsyncIterator[tuple[Switchboard, Watch, F
         await control.start()
         stack.push_async_callback(control.close)
         yield board, Watch(board), fastagi
+
+
+async def _alarms(stack: contextlib.AsyncExitStack, settings: Settings) -> Alarms:
+    """The alarms, and the operator's command if he has one; it is told until every other room is closed."""
+    chosen = settings.alarms
+    if chosen.command is None:
+        alarms = Alarms(settle_s=chosen.settle_s)
+    else:
+        command = AlarmCommand(chosen.command, settings.pbx, chosen.command_timeout_s)
+        alarms = Alarms((await stack.enter_async_context(command)).tell, settle_s=chosen.settle_s)
+    stack.callback(alarms.close)
+    return alarms
+
+
+async def _keep_policies(board: Switchboard) -> None:
+    """What a decision's hash stands for is in the log before anything is decided. Raises LogError."""
+    for policy in board.choices.policies.values():
+        await board.log.keep_policy(policy.digest(), policy.as_json(), board.now())
 
 
 async def _recording_keys(settings: Settings, log: CallLog) -> RecordingKeys | None:

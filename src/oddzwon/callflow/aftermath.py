@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import structlog
 
-from oddzwon.callflow import sealing
+from oddzwon.callflow import failpoints, sealing
 from oddzwon.callflow.arrival import row_of
 from oddzwon.callflow.callbacks import Dropped
 from oddzwon.callflow.calls import LiveCall
@@ -17,10 +17,11 @@ from oddzwon.callflow.dialling import CallbackRun
 from oddzwon.callflow.recorders import write_objection
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.talk import logged_receipt
+from oddzwon.domain.bootclock import noted
 from oddzwon.domain.callback import Callback
 from oddzwon.domain.callback_events import Due
 from oddzwon.domain.ending import Ending, judge
-from oddzwon.domain.events import Instant
+from oddzwon.domain.events import Direction, Instant
 from oddzwon.domain.lawfulness import CallFacts, Decision, Purpose, certain_refusals, decide
 from oddzwon.domain.notice import NoticeReceipt, ResumedCall, layer1_known
 from oddzwon.domain.number import Number
@@ -47,6 +48,7 @@ async def after_call(board: Switchboard, live: LiveCall) -> None:
     try:
         await _flow_over(live)
         ending = judge(live.call.as_journal())
+        live.lost_boot = noted(ending.lost_at, board.now(), board.clock.since_boot())
         if live.id is None or live.unlogged:
             await persistently(board, lambda: _log_late(board, live))
         assert live.id is not None  # noqa: S101 - _log_late has raised otherwise
@@ -83,6 +85,7 @@ async def _concluded(board: Switchboard, live: LiveCall, call: str, ending: Endi
     finally:
         live.judged.set()
     if written:
+        await failpoints.reached(failpoints.ENDING_COMMITTED)
         await sealing.finish(board, live)
     return written
 
@@ -125,6 +128,7 @@ async def _write_ending(board: Switchboard, live: LiveCall, call: str, ending: E
             queue=state.queue or (live.choice.queue if live.choice else None),
             agent=state.agent,
             menu_key=live.choice.key if live.choice else None,
+            lost_boot=live.lost_boot,
         )
     except LogRefused as error:
         # judged already, by another life of this service: once is enough
@@ -157,6 +161,8 @@ async def decide_call(board: Switchboard, live: LiveCall, call: str, ending: End
     """
     begun = False
     if ending.technical:
+        if live.call.direction is Direction.INBOUND:
+            board.storms.dropped(call, ending.lost_at)
         board.agents.claim(_claim(board, live, call), board.choices.grace_ms / 1000 + DECIDED_WITHIN_S)
     try:
         begun = await _decide(board, live, call, ending, written)
@@ -172,7 +178,7 @@ def _claim(board: Switchboard, live: LiveCall, call: str) -> Claim:
 
 async def _decide(board: Switchboard, live: LiveCall, call: str, ending: Ending, written: Awaitable[bool]) -> bool:
     """Whether a callback has begun."""
-    policy = board.choices.policy
+    policy = board.choices.policy_for(live.line.preset if live.line else None)
     facts = await _facts(board, live, call, ending)
     if not certain_refusals(facts, policy) and board.choices.grace_ms:
         await asyncio.sleep(board.choices.grace_ms / 1000)
@@ -180,8 +186,7 @@ async def _decide(board: Switchboard, live: LiveCall, call: str, ending: Ending,
     refused = 0
     for _ in range(WRITE_TRIES):
         try:
-            now = max(board.now(), ending.lost_at)  # the clock may have been set back since
-            callback = await _write_decision(board, call, decide(facts, policy, now))
+            callback = await _write_decision(board, call, decide(facts, policy, board.now()))
         except LogRefused as error:
             refused += 1
             if refused > DECIDE_TRIES or not await written:
@@ -195,7 +200,10 @@ async def _decide(board: Switchboard, live: LiveCall, call: str, ending: Ending,
             await asyncio.sleep(WRITE_AGAIN_S)
             facts = await _facts(board, live, call, ending)
             continue
-        return callback is not None and await begin(board, live, call, callback)
+        if callback is None:
+            return False
+        await failpoints.reached(failpoints.DECISION_COMMITTED)
+        return await begin(board, live, call, callback)
     if await written:  # else it was judged before, by another life of this service
         board.alarms.raise_("decision-refused", "the log refuses a decision again and again: report it")
     return False
@@ -236,6 +244,7 @@ async def _facts(board: Switchboard, live: LiveCall, call: str, ending: Ending) 
         diverted=live.diverted,
         number=live.number,
         lost_at=ending.lost_at,
+        steady_age_ms=board.clock.since_boot().since(live.lost_boot),
         call_had_callback=False,  # a call is decided on once, and only a decision makes its callback
         other_callback_open=standing.callback_open is not None if standing else None,
         other_callback=standing.callback_open if standing else None,
@@ -277,10 +286,13 @@ def dropped_from(board: Switchboard, live: LiveCall, row: CallRow) -> Dropped | 
 async def begin(board: Switchboard, live: LiveCall, call: str, callback: str) -> bool:
     """Start the callback that the log now holds; False: nobody is left to be called."""
     row = await board.log.call(call)  # its number is gone if it was erased in this very moment
+    if board.callbacks.by_id(callback) is not None:
+        return True  # the log showed it to a takeover meanwhile
     dropped = None if row is None else dropped_from(board, live, row)
     if row is None or row.lost_at is None or dropped is None:
         return False
-    state = Callback(callback, row.lost_at + board.choices.policy.lapse_ms, limits=board.choices.limits)
+    lapse_at = row.lost_at + board.choices.policy.lapse_ms
+    state = Callback(callback, lapse_at, agent_first=board.choices.agent_first, limits=board.choices.limits)
     run = CallbackRun(board, callback, dropped, state)
     board.callbacks.add(run)
     run.post(Due(board.now()))

@@ -48,7 +48,13 @@ async def agent_leg(agi: AgiSession, board: Switchboard) -> None:
     """The agent has answered: ask him, unless he has said it before, and begin what the caller has agreed to."""
     linked = await agi.get_variable(variables.LINKED_ID) or agi.uniqueid
     live = board.calls.with_leg(linked, agi.uniqueid)
-    if live is None or live.line is None or live.call.phase is not Phase.LIVE:
+    if live is not None:
+        await ask_about(agi, board, live)
+
+
+async def ask_about(agi: AgiSession, board: Switchboard, live: LiveCall) -> None:
+    """Ask the agent, on his own leg, what he has a say in before he is bridged into this call."""
+    if live.line is None or live.call.phase is not Phase.LIVE:
         return
     grounds = live.recordings.awaiting
     consent: int | None = None

@@ -16,6 +16,7 @@ from oddzwon.log.records import CallRow, Party
 
 if TYPE_CHECKING:
     from oddzwon.callflow.dialling import CallbackRun
+    from oddzwon.callflow.held_agent import HeldAgent
 
 CHANNEL_LASTS_S = 120.0
 """How long the channels of a callback that is over are still known; its longest ringing is a minute."""
@@ -44,6 +45,7 @@ class Callbacks:
     def __init__(self) -> None:
         self._runs: dict[str, CallbackRun] = {}
         self._by_channel: dict[LegId, CallbackRun] = {}
+        self._held: dict[LegId, HeldAgent] = {}
 
     def __iter__(self) -> Iterator[CallbackRun]:
         return iter(tuple(self._runs.values()))
@@ -62,7 +64,12 @@ class Callbacks:
     def forget(self, run: CallbackRun) -> None:
         """The callback is final. Its channel may not be gone yet: who answers now is hung up on."""
         self._runs.pop(run.id, None)
-        asyncio.get_running_loop().call_later(CHANNEL_LASTS_S, self._drop_channels, run)
+        asyncio.get_running_loop().call_later(CHANNEL_LASTS_S, self._forget_channels, run)
+
+    def _forget_channels(self, run: CallbackRun) -> None:
+        self._drop_channels(run)
+        if run.attempt is not None:
+            run.attempt.gone_unseen()  # had its end been missed, its place on the trunk would be taken for ever
 
     def _drop_channels(self, run: CallbackRun) -> None:
         for channel in [c for c, r in self._by_channel.items() if r is run]:
@@ -72,9 +79,31 @@ class Callbacks:
         """The callback with this id, if it is under way."""
         return self._runs.get(callback)
 
+    @property
+    def with_channels(self) -> frozenset[CallbackRun]:
+        """Every callback whose latest attempt's channel is still known, those that are over included."""
+        return frozenset(self._by_channel.values())
+
     def by_channel(self, leg: LegId) -> CallbackRun | None:
         """The callback whose latest attempt has this channel."""
         return self._by_channel.get(leg)
+
+    def hold(self, held: HeldAgent) -> None:
+        """An agent's leg is on its way."""
+        self._held[held.leg] = held
+
+    def let_go(self, held: HeldAgent) -> None:
+        """The agent's leg is gone."""
+        self._held.pop(held.leg, None)
+
+    def held(self, leg: LegId) -> HeldAgent | None:
+        """The agent whose leg this is, if he is rung or held for a callback."""
+        return self._held.get(leg)
+
+    @property
+    def agents(self) -> tuple[HeldAgent, ...]:
+        """Every agent who is rung or held, or was a moment ago."""
+        return tuple(self._held.values())
 
     def redialled(self, number_key: str) -> None:
         """The customer comes back by himself: his callback stops, even while it rings."""

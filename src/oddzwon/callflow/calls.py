@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from oddzwon.asterisk.lists import Waiting
 from oddzwon.callflow.keypad import Keypad
 from oddzwon.callflow.live_recordings import LiveRecordings
 from oddzwon.callflow.switchboard import Choice, Line
+from oddzwon.domain.bootclock import BootInstant
 from oddzwon.domain.call import Call, CallCommand, Phase, SettleDue, advance
 from oddzwon.domain.events import (
     BridgeEntered,
@@ -19,10 +21,12 @@ from oddzwon.domain.events import (
     LegEnded,
     LegId,
     LegsJoined,
+    Stage,
     WeHungUp,
 )
 from oddzwon.domain.notice import NoticeReceipt
 from oddzwon.domain.number import NotANumber, Number, Presentation
+from oddzwon.domain.precedence import Place, place_in_queue
 from oddzwon.log.records import Drop, Party
 
 ELSEWHERE_KEPT = 1_000
@@ -34,7 +38,8 @@ class LiveCall:
     """A call under way. ``call`` is the domain's state; the rest is what its flow has learnt.
 
     ``id`` is None until the call is in the log; a call that could not be logged is served, but neither recorded nor
-    called back. ``line`` holds the language that the call goes on in.
+    called back. ``line`` holds the language that the call goes on in. ``lost_boot``: the loss by the clock since
+    boot.
     """
 
     linked: str
@@ -53,6 +58,7 @@ class LiveCall:
     objected: bool = False
     keypad: Keypad = field(default_factory=Keypad)
     gone_at: Instant | None = None
+    lost_boot: BootInstant | None = None
     missing: bool = False
     flow_started: bool = False
     flow_over: asyncio.Event = field(default_factory=asyncio.Event)
@@ -130,6 +136,19 @@ class Calls:
             self._by_other[event.other] = live
         if isinstance(event, BridgeEntered) and leg == live.call.leg:
             self._by_bridge[event.bridge] = live
+
+    def joined(self, live: LiveCall, leg: LegId) -> None:
+        """This leg, which was nobody's so far, is about to be joined to the call."""
+        self._by_other[leg] = live
+
+    def place_in_queue(self, caller: Waiting, now: Instant) -> Place | None:
+        """The place of a caller in a queue among those who want an agent; None: one rings for him already."""
+        live = self._by_caller.get(caller.leg)
+        if live is None:
+            return place_in_queue(now - caller.waited_s * 1000, caller.leg, came_back=caller.priority > 0)
+        if live.call.stage is not Stage.QUEUED:
+            return None
+        return place_in_queue(live.call.started_at, caller.leg, came_back=live.resumes is not None)
 
     def entangled(self, linked: str, leg: LegId) -> tuple[LiveCall, ...]:
         """The calls that a Linkedid joins on this leg, though each has a caller of its own; empty: none, as usual."""

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
 
 import structlog
 
-from oddzwon.asterisk import variables
-from oddzwon.asterisk.dialstring import UnsafeDialString, caller_id, trunk_dial_string
-from oddzwon.asterisk.errors import AmiFateUnknown, AmiNotSent
 from oddzwon.callflow import failpoints
+from oddzwon.callflow.attempt import Attempt, Called
 from oddzwon.callflow.callbacks import Dropped
-from oddzwon.callflow.dialfacts import gate_for, standing_of
-from oddzwon.callflow.hangup import hang_up_until_gone
+from oddzwon.callflow.capped import cap_reached
+from oddzwon.callflow.dialfacts import gate_for, ring_gate_for
+from oddzwon.callflow.held_agent import HeldAgent
+from oddzwon.callflow.progress import Progress
+from oddzwon.callflow.spoken_ahead import SpokenAhead
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.domain import callback as machine
-from oddzwon.domain.callback import Callback, CallbackState
+from oddzwon.domain.callback import FINAL, Callback, CallbackState
 from oddzwon.domain.callback_events import (
+    AgentGone,
+    AgentHolds,
+    AgentTalks,
     AskGate,
-    AttemptEnded,
-    AttemptState,
     CallbackCommand,
     CallbackEvent,
-    CloseAttempt,
     Dial,
     Due,
     FateHidden,
@@ -35,27 +38,26 @@ from oddzwon.domain.callback_events import (
     HangUp,
     NeverSent,
     ReleaseAgent,
+    RingAgent,
     Stop,
     StopAsked,
     TryAt,
-    TryWhenAgentFrees,
+    TryWhenRoom,
 )
 from oddzwon.domain.events import Instant, LegId
-from oddzwon.domain.hangup_cause import Q850, AttemptOutcome, attempt_outcome
 from oddzwon.domain.lawfulness import Code, Gate, GateOutcome
-from oddzwon.log.errors import LogError, LogRefused, LogUnavailable
+from oddzwon.log.errors import LogError, LogRefused
 from oddzwon.log.records import Condition
 from oddzwon.prompts.library import Prompt
-from oddzwon.prompts.spoken import spoken_time
-from oddzwon.prompts.texts import Language, PromptKey
 
 _log = structlog.get_logger(__name__)
 
 LOOK_AGAIN_S = 2.0
 """While no agent is free the queue is asked again this often, should an event of Asterisk's be missed."""
-WRITE_AGAIN_S = 1.0
-ORIGINATE_MARGIN_MS = 1_000
-"""A refused Originate that made no channel is believed after this: where there was one, its Hangup tells more."""
+BROKEN_OFF_S = 1.0
+"""Longest wait, when the service stops, for a dial that was broken off to be in the log."""
+RINGS_ON_S = 1.0
+"""While it rings the conditions of the dial gate are read again this often (legal.md section A, marked D)."""
 
 
 class CallbackRun:
@@ -70,20 +72,17 @@ class CallbackRun:
         self.choice = dropped.choice
         self.claim = dropped.claim
         self.state = state
-        self.attempt_id: str | None = None
-        self.channel_id: LegId | None = None
-        self._stop_asked = False
-        self._gone = asyncio.Event()
-        self._moved = asyncio.Event()
-        self._originated_at = float("-inf")
-        self.asking = False
-        """Whether an Originate is under way whose answer has not come."""
+        self.attempt: Attempt | None = None
+        self.held: HeldAgent | None = None
         self._board = board
+        self._stop_asked = False
+        self._moved = asyncio.Event()
+        self.finished = asyncio.Event()
+        """Set once the callback is over, and the log says so if it could."""
         self._events: asyncio.Queue[CallbackEvent] = asyncio.Queue()
-        self._causes: tuple[int | None, int | None] = (None, None)
-        self._dial_status: str | None = None
         self._timers: set[asyncio.TimerHandle] = set()
-        self._greeting: asyncio.Task[Prompt] | None = None
+        self._ahead = SpokenAhead(board, dropped)
+        self._progress = Progress(board, callback_id, state.state)
 
     # --- what the watch and the flow tell ----------------------------------------------------------------------
 
@@ -91,52 +90,36 @@ class CallbackRun:
         """Take an event; it is handled after those before it."""
         self._events.put_nowait(event)
 
-    def causes(self, cause: int | None, tech_cause: int | None) -> None:
-        """What the attempt's channel said of why it ends; the first word counts."""
-        if self._causes == (None, None):
-            self._causes = (cause, tech_cause)
+    @property
+    def channel_id(self) -> LegId | None:
+        """The channel of the latest attempt."""
+        return self.attempt.channel_id if self.attempt is not None else None
 
-    def dial_status(self, status: str) -> None:
-        """DIALSTATUS of the attempt."""
-        self._dial_status = status
+    @property
+    def attempt_id(self) -> str | None:
+        """The latest attempt."""
+        return self.attempt.id if self.attempt is not None else None
 
-    def channel_gone(self, at: Instant, cause: int | None) -> None:
-        """The attempt's channel is gone."""
-        self._gone.set()
-        said, tech = self._causes
-        outcome = attempt_outcome(said if said is not None else cause, tech, self._dial_status)
-        if outcome in (AttemptOutcome.ANSWERED, AttemptOutcome.CANCELLED):
-            # before an answer this is our own ring limit; after one the outcome is not asked
-            outcome = AttemptOutcome.NO_ANSWER
-        ringing = self.state.state in (CallbackState.DIALLING, CallbackState.RINGING)
-        if ringing and (outcome.trunk_fault or outcome is AttemptOutcome.FAILED):
-            self._board.alarms.raise_("trunk-refused", f"a callback could not be dialled ({outcome}): is the trunk up?")
-        # a plain BYE says 0 in queue, playback and AGI, and 16 when bridged: the same thing (Q.850)
-        shown = said or cause
-        self.post(AttemptEnded(at, outcome, Q850.NORMAL_CLEARING if shown == 0 else shown))
+    def take_up(self, attempt: str, channel_id: LegId) -> Attempt:
+        """The latest attempt is this one, which the log holds."""
+        called = Called(self.id, self.number, self.line.number)
+        self.attempt = Attempt(self._board, called, (attempt, channel_id), self.post)
+        self._board.callbacks.dialled(self)
+        return self.attempt
 
-    def originate_refused(self, attempt: str, at: Instant) -> None:
-        """Asterisk could not make the call; where it had made a channel, its end says why and comes first."""
-
-        def believed() -> None:
-            if self.attempt_id == attempt and self.state.state is CallbackState.DIALLING:
-                self.channel_gone(at, None)
-
-        self._later(ORIGINATE_MARGIN_MS / 1000, believed)
+    def agent_gone(self, held: HeldAgent, event: AgentGone) -> None:
+        """The agent did not come to hold the line, or left it."""
+        self._board.agents.pass_over(held.agent)
+        if held is self.held:
+            self.post(event)
 
     async def greeting(self) -> Prompt:
-        """Who calls and why, with the time of the loss as the customer's clock showed it; spoken once, ahead."""
-        if self._greeting is None:
-            self._greeting = asyncio.create_task(self._speak_greeting(), name="greeting")
-        return await asyncio.shield(self._greeting)
+        """Who calls and why. Raises PromptError."""
+        return await self._ahead.greeting()
 
-    async def _speak_greeting(self) -> Prompt:
-        lost_at = self.drop.lost_at if self.drop.lost_at is not None else self.drop.started_at
-        local = datetime.fromtimestamp(lost_at / 1000, tz=UTC).astimezone()
-        language = Language(self.line.language)
-        values = dict(self._board.choices.greeting_values[self.line.language])
-        values["TIME"] = spoken_time(local, language)
-        return await self._board.prompts.speak(PromptKey.CALLBACK, language, values, self.line.number)
+    async def whisper(self) -> Prompt:
+        """What the agent hears: that it is a callback, and for which call. Raises PromptError."""
+        return await self._ahead.whisper()
 
     def due_at(self, at: Instant) -> None:
         """Try at that time, or at once if it is over."""
@@ -147,218 +130,222 @@ class CallbackRun:
     async def run(self) -> None:
         """Until the callback is final."""
         board = self._board
-        self._later((self.state.lapse_at - board.now()) / 1000, lambda: self.stop(Stop.EXPIRED))
+        left_s = (self.state.lapse_at - board.now()) / 1000
+        self._later(left_s, lambda: self.stop(Stop.EXPIRED, self._progress.expired()))
+        if board.switch.off:
+            self.stop(Stop.OFF)
         try:
             while not self.state.state.final:
                 await self._take(await self._events.get())
                 self._moved.set()
+        except Exception:
+            await self._give_up()
+            raise
         finally:
             for timer in self._timers:
                 timer.cancel()
-            board.agents.release(self.id)
+            self._release_agent()
             board.agents.withdraw(self.drop.id)
             board.callbacks.forget(self)
+            self.finished.set()
 
-    async def _prepare_greeting(self) -> None:
-        try:
-            await self.greeting()
-        except Exception as error:  # the flow meets it again, and hangs up without a word
-            _log.warning("greeting not ready", callback=self.id, error=type(error).__name__)
+    async def _give_up(self) -> None:
+        """An internal fault: nobody rings on, and the log does not show it as under way for ever."""
+        before = self.state
+        self.state, commands = machine.advance(before, FateHidden(self._board.now()))
+        if not self.state.state.final:
+            self.state = replace(before, state=CallbackState.FAILED)
+        if self.attempt is not None and not self.attempt.is_gone and before.state is not CallbackState.CONNECTED:
+            self.attempt.hang_up("an internal fault")
+        with suppress(Exception):
+            await self._progress.note(self.state, FateHidden(self._board.now()), commands, self.attempt_id)
 
     async def _take(self, event: CallbackEvent) -> None:
         if isinstance(event, Due) and self._board.stopping:
             return  # it goes on after the next start
+        if isinstance(event, AgentHolds | AgentGone) and not self._of_this_agent(event):
+            return
         before = self.state
         after, commands = machine.advance(before, event)
         if after == before and not commands:
             return
         dial = next((c for c in commands if isinstance(c, Dial)), None)
-        if dial is not None and isinstance(event, GateOpen):
+        if dial is not None:
             await self._dial(dial, after)
             return
         self.state = after
         for command in commands:
-            if isinstance(command, HangUp):  # not to ring needs nobody's leave, and no disk
-                self._hang_up(command.why)
-        if after.state is CallbackState.RESERVING:
-            # no phone hangs on this one: it is in the log before the attempt that follows, by the writer's order
-            self._board.spawn(self._write(before, after, event, commands), f"reserving-{self.id}")
-        else:
-            await self._write(before, after, event, commands)
-        _log.info("callback", id=self.id, state=after.state.value)
+            if isinstance(command, HangUp) and self.attempt is not None:
+                self.attempt.hang_up(command.why)  # not to ring needs nobody's leave, and no disk
+        await self._progress.note(after, event, commands, self.attempt_id)
+        if after.state is not before.state and (step := _STEP_OF.get(after.state)):
+            await failpoints.reached(step)
         for command in commands:
             await self._perform(command)
 
-    async def _write(
-        self, before: Callback, after: Callback, event: CallbackEvent, commands: tuple[CallbackCommand, ...]
-    ) -> None:
-        log, at = self._board.log, event.at
-        close = next((c for c in commands if isinstance(c, CloseAttempt)), None)
-        why = close.why if close else _why(event)
-        try:
-            if self.attempt_id is not None and close is not None:
-                await log.attempt_state(
-                    self.attempt_id,
-                    close.state,
-                    at=at,
-                    cause=close.cause,
-                    never_existed=close.never_existed,
-                    callback_state=after.state,
-                    why=why,
-                )
-            elif self.attempt_id is not None and after.state.value in _SHARED and after.state is not before.state:
-                await log.attempt_state(self.attempt_id, after.state.value, at=at, callback_state=after.state, why=why)
-            elif after.state is not before.state:
-                await log.callback_state(self.id, after.state, at=at, why=why)
-        except LogUnavailable as error:
-            # the phone rings or has stopped already: act on, and write it as soon as that is possible
-            self._board.alarms.raise_("callback-not-written", str(error))
-            if after.state.final:
-                self._board.spawn(self._write_again(before, after, event, commands), f"write-{self.id}")
-        except LogError as error:
-            self._board.alarms.raise_("callback-not-written", str(error))
-        else:
-            self._board.alarms.clear("callback-not-written")
-
-    async def _write_again(
-        self, before: Callback, after: Callback, event: CallbackEvent, commands: tuple[CallbackCommand, ...]
-    ) -> None:
-        """A callback that is over must not stand in the log as one under way: it would refuse every later one."""
-        await asyncio.sleep(WRITE_AGAIN_S)
-        await self._write(before, after, event, commands)
+    # --- what is done -------------------------------------------------------------------------------------------
 
     async def _perform(self, command: CallbackCommand) -> None:
         match command:
             case AskGate():
                 await self._ask_gate()
+            case RingAgent(agent=agent):
+                self._ring(agent)
             case ReleaseAgent():
+                self._release_agent()
+            case AgentTalks():
                 self._board.agents.release(self.id)
             case TryAt(at=at):
                 self.due_at(at)
-            case TryWhenAgentFrees():
-                self._board.spawn(self._when_agent_frees(), f"agent-for-{self.id}")
+            case TryWhenRoom():
+                self._board.spawn(self._when_room(), f"room-for-{self.id}")
+
+    def _of_this_agent(self, event: AgentHolds | AgentGone) -> bool:
+        """Whether it is said of the agent who is rung or held now, and not of one before him."""
+        if not event.leg:
+            return True
+        mine = self.held is not None and self.held.leg == event.leg
+        return mine and (isinstance(event, AgentGone) or self._agent_is_there)
+
+    @property
+    def _agent_is_there(self) -> bool:
+        return self.held is not None and not self.held.over
+
+    def _ring(self, agent: str) -> None:
+        if self._board.stopping:
+            return
+        if (full := self._board.pace.full(self.id)) is not None:  # he would pick up for a dial that cannot leave
+            self.post(GateHeld(self._board.now(), full))
+            return
+        self._board.pace.promise(self.id)
+        self._board.agents.withdraw(self.drop.id)  # he has his: those behind in the line need not wait
+        self.held = HeldAgent(self._board, self, agent)
+        self._board.spawn(self.held.ring(), f"agent-for-{self.id}")
+
+    def _release_agent(self) -> None:
+        self._board.pace.break_promise(self.id)
+        if self.held is not None:
+            self.held.release()
+            self.held = None
+        self._board.agents.release(self.id)
 
     async def _ask_gate(self) -> None:
-        board = self._board
-        agent = await board.agents.reserve(self.id, self.claim)
-        standing = await standing_of(board, self)  # after it: others may have been waited for
-        self._gate = gate_for(board, self, standing, agent is not None)
+        """May the customer be dialled now, and is there somebody to talk with him? The first look also finds whom."""
+        board, holds = self._board, self.state.agent_holds
+        if board.stopping:
+            return  # it goes on after the next start
+        if holds and not self._agent_is_there:
+            self.post(GateHeld(board.now(), "the agent has left"))
+            return
+        if board.switch.off:
+            self.stop(Stop.OFF)
+            return
+        if (held_up := await self._held_up(holds=holds)) is not None:
+            self.post(GateHeld(board.now(), held_up))
+            return
+        agent = self.held.agent if holds and self.held is not None else await board.agents.reserve(self.id, self.claim)
+        # the facts are read after it: others may have been waited for
+        self._gate = await gate_for(board, self, agent_free=agent is not None, agent_holds=holds)
+        await failpoints.reached(failpoints.RESERVING)
         if self._gate.outcome is GateOutcome.OPEN and agent is not None:
             self.post(GateOpen(board.now(), agent))
-            return
-        board.agents.release(self.id)
-        if self._gate.outcome is GateOutcome.HELD:
+        elif self._gate.outcome is GateOutcome.HELD:
             self.post(GateHeld(board.now()))
+        elif self._gate.cap is not None:
+            self._capped(self._gate.cap)
         else:
             self.post(GateClosed(board.now(), self._gate.refusals))
+
+    async def _held_up(self, *, holds: bool) -> str | None:
+        """What the dial has to wait for, whoever may be there to talk; None: for nothing."""
+        if self._progress.unwritten:
+            return "the log cannot be written"
+        if self.attempt is not None and not self.attempt.is_gone:
+            return "the last dial is not over yet"
+        if holds or self._ahead.mute or not self.state.agent_first:
+            if not await self._ahead.can_greet():
+                return "the greeting cannot be spoken"
+        else:
+            self._ahead.prepare()  # while the agent's telephone rings
+        return self._board.pace.full(self.id)
+
+    def _capped(self, cap: str) -> None:
+        cap_reached(self._board, cap)
+        self.stop(Stop.CAP, cap)
 
     _gate: Gate
 
     async def _dial(self, dial: Dial, after: Callback) -> None:
         """Commit the attempt with the gate's results; only then let the Originate leave, once."""
         board = self._board
+        await board.pace.turn(self.id)
+        if after.agent_first and not self._agent_is_there:
+            self.post(GateHeld(board.now(), "the agent has left"))
+            return
+        if (full := board.pace.full(self.id)) is not None:
+            self.post(GateHeld(board.now(), full))
+            return
+        board.pace.take(self.id)
+        await self._progress.reserved(board.now())
         conditions = [Condition(c.code.value, c.passed, c.evidence) for c in self._gate.conditions]
         try:
-            row = await board.log.commit_attempt(self.id, dial.n, at=board.now(), conditions=conditions)
+            row = await board.log.commit_attempt(
+                self.id, dial.n, at=board.now(), conditions=conditions, caps=board.choices.caps
+            )
         except LogRefused as error:
             _log.warning("attempt refused by the log", callback=self.id, rule=error.rule)
-            board.agents.release(self.id)
+            board.pace.give_back(self.id)
+            if error.rule == "attempt-cap":
+                self._capped(str(error))
+                return
             code = Code.OBJECTED if error.rule == "attempt-objected" else Code.ATTEMPTS
             self.post(GateClosed(board.now(), (code,)))
             return
         except LogError as error:
             board.alarms.raise_("callback-not-written", str(error))
-            board.agents.release(self.id)
-            self.post(GateHeld(board.now()))
+            board.pace.give_back(self.id)
+            self.post(GateHeld(board.now(), "the log cannot be written"))
             return
-        self.state, self.attempt_id, self.channel_id = after, row.id, row.channel_id
-        self._causes, self._dial_status = (None, None), None
-        self._gone.clear()
-        board.callbacks.dialled(self)
+        self.state = after
+        self._progress.dialled()
+        attempt = self.take_up(row.id, row.channel_id)
         _log.info("attempt committed", callback=self.id, attempt=row.id, n=dial.n)
-        failpoints.crash_at(failpoints.ATTEMPT_COMMITTED)
-        if self._stop_asked or board.stopping:
-            self._gone.set()
-            self.post(NeverSent(board.now()))  # who stopped it is heard next; no phone rings meanwhile
+        await failpoints.reached(failpoints.ATTEMPT_COMMITTED)
+        if self._stop_asked or board.stopping or (after.agent_first and not self._agent_is_there):
+            attempt.gone_unseen()
+            await self._take(NeverSent(board.now()))  # before who stopped it is heard: no phone has rung
             return
-        await self._originate(row.id, row.channel_id)
+        board.spawn(self._while_it_rings(attempt), f"ringing-{self.id}")
+        await attempt.originate()
 
-    async def _originate(self, attempt: str, channel_id: str) -> None:
-        board = self._board
-        try:
-            asking = board.ami.action("Originate", self._order(attempt, channel_id), action_id=attempt)
-            self.asking = True
-            answer = await failpoints.crash_before_answer(failpoints.ORIGINATE_SENT, asking)
-        except (AmiNotSent, UnsafeDialString) as error:
-            _log.warning("originate not sent", callback=self.id, reason=type(error).__name__)
-            self.post(NeverSent(board.now()))
-            return
-        except AmiFateUnknown:
-            # looked up when the connection is back; never sent again. If it was never lost, the channel would have told
-            board.alarms.raise_("originate-fate-unknown", "Asterisk did not answer an Originate; see its log")
-            self._later(board.choices.ring_limit_ms / 1000 + ORIGINATE_MARGIN_MS / 1000, self._fate_hidden(attempt))
-            return
-        finally:
-            self.asking = False
-            self._originated_at = board.clock.monotonic()
-        board.alarms.clear("originate-fate-unknown")
-        board.spawn(self._prepare_greeting(), f"greeting-{self.id}")  # while it rings
-        if not answer.success:
-            board.alarms.raise_("originate-refused", f"Asterisk refused an Originate: {answer.message}")
-            self.post(AttemptEnded(board.now(), AttemptOutcome.FAILED))
-            return
-        board.alarms.clear("originate-refused")
-        try:
-            await board.log.attempt_state(attempt, AttemptState.DIALLING, at=board.now())
-        except LogError as error:
-            board.alarms.raise_("callback-not-written", str(error))
-
-    def _fate_hidden(self, attempt: str) -> Callable[[], None]:
-        def nothing_was_heard() -> None:
-            if self.attempt_id == attempt and self.state.state is CallbackState.DIALLING:
-                self.post(FateHidden(self._board.now()))
-
-        return nothing_was_heard
-
-    def _order(self, attempt: str, channel_id: str) -> tuple[tuple[str, str], ...]:
-        """The Originate's fields; raises UnsafeDialString for anything but a validated number and our own DID."""
-        choices = self._board.choices
-        return (
-            ("Channel", trunk_dial_string(choices.trunk, self.number.e164)),
-            ("Context", variables.CALLBACK_CONTEXT),
-            ("Exten", "s"),
-            ("Priority", "1"),
-            ("Timeout", str(choices.ring_limit_ms)),
-            ("CallerID", caller_id(self.line.number)),
-            ("Async", "true"),
-            ("ChannelId", channel_id),
-            ("Variable", f"{variables.ATTEMPT}={attempt}"),
-        )
-
-    def _hang_up(self, why: str) -> None:
-        if self.channel_id is None:
-            return
-        live = self._board.calls.of_leg(self.channel_id)
-        if live is not None:
-            self._board.calls.hung_up_by_us(live, self._board.now(), why)
-        self._board.spawn(self._until_gone(), f"hangup-{self.id}")
-
-    async def _until_gone(self) -> None:
-        if self.channel_id is not None:
-            await hang_up_until_gone(self._board, self.channel_id, self._gone, self._originated_at)
+    async def _while_it_rings(self, attempt: Attempt) -> None:
+        """Whoever registers an objection or a restriction by another door stops it, also while it rings."""
+        while self.attempt is attempt and self.state.state in _NOT_ANSWERED:
+            gate = await ring_gate_for(self._board, self)
+            if gate.outcome is GateOutcome.CLOSED and self.state.state in _NOT_ANSWERED:
+                reason = next((_STOP_OF[code] for code in gate.refusals if code in _STOP_OF), Stop.CANCELLED)
+                unknown = [c.code.value for c in gate.conditions if c.passed is None]
+                self.stop(reason, f"not known while it rings: {' '.join(unknown)}" if unknown else "")
+                return
+            await asyncio.sleep(RINGS_ON_S)
 
     async def break_off(self) -> None:
         """The service stops: who answered now would hear nobody. The dial counts; the rest follows after the start."""
-        if self.state.state in (CallbackState.DIALLING, CallbackState.RINGING) and self.channel_id is not None:
-            await self._until_gone()
+        if self.state.state is CallbackState.RESERVING:
+            self._release_agent()
+        if self.state.state in _NOT_ANSWERED and self.attempt is not None:
+            await self.attempt.until_gone()
             with suppress(TimeoutError):
-                async with asyncio.timeout(WRITE_AGAIN_S):
-                    while self.state.state in (CallbackState.DIALLING, CallbackState.RINGING):
+                async with asyncio.timeout(BROKEN_OFF_S):
+                    while self.state.state in _NOT_ANSWERED:
                         self._moved.clear()
                         await self._moved.wait()
 
-    async def _when_agent_frees(self) -> None:
-        await self._board.agents.change(self.claim, LOOK_AGAIN_S)
+    async def _when_room(self) -> None:
+        if self._board.pace.full() is not None:
+            await self._board.pace.change(LOOK_AGAIN_S)
+        else:
+            await self._board.agents.change(self.claim, LOOK_AGAIN_S)
         self.post(Due(self._board.now()))
 
     @property
@@ -367,30 +354,39 @@ class CallbackRun:
         return self.state.state.final
 
     @property
+    def unwritten(self) -> bool:
+        """Whether its last step is not in the log."""
+        return self._progress.unwritten
+
+    @property
     def connected(self) -> bool:
         """Whether customer and agent are talking."""
         return self.state.state is CallbackState.CONNECTED
 
-    def stop(self, reason: Stop) -> None:
-        """Stop at once, even while it rings."""
+    def stop(self, reason: Stop, why: str = "") -> None:
+        """Stop at once, even while it rings. ``why`` tells the log more than the reason does."""
         self._stop_asked = True
-        self.post(StopAsked(self._board.now(), reason))
+        self.post(StopAsked(self._board.now(), reason, why))
 
     def _later(self, seconds: float, what: Callable[[], None]) -> None:
         timer = asyncio.get_running_loop().call_later(max(0.0, seconds), what)
         self._timers.add(timer)
 
 
-_SHARED = frozenset({CallbackState.RINGING.value, CallbackState.ANSWERED.value, CallbackState.CONNECTED.value})
-"""States that a callback and its attempt reach by the same event."""
-
-
-def _why(event: CallbackEvent) -> str:
-    match event:
-        case StopAsked(reason=reason):
-            return reason.value
-        case GateClosed(refusals=refusals):
-            return " ".join(code.value for code in refusals)
-        case GateHeld():
-            return "no agent is free"
-    return ""
+_NOT_ANSWERED: Final = frozenset({CallbackState.DIALLING, CallbackState.RINGING})
+_STOP_OF: Final[Mapping[Code, Stop]] = MappingProxyType(
+    {
+        Code.OBJECTED: Stop.OBJECTION,
+        Code.RESTRICTED: Stop.RESTRICTION,
+        Code.REDIALLED: Stop.REDIAL,
+        Code.TOO_LATE: Stop.EXPIRED,
+    }
+)
+_STEP_OF: Final[Mapping[CallbackState, str]] = MappingProxyType(
+    {
+        CallbackState.RINGING: failpoints.RINGING,
+        CallbackState.ANSWERED: failpoints.ANSWER_COMMITTED,
+        CallbackState.CONNECTED: failpoints.BRIDGED,
+    }
+    | dict.fromkeys(FINAL, failpoints.CLOSED)
+)

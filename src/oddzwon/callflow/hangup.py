@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from oddzwon.asterisk.errors import AmiError
+from oddzwon.callflow import failpoints
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.domain.events import LegId
 
@@ -29,7 +30,8 @@ async def hang_up_until_gone(board: Switchboard, channel_id: LegId, gone: asynci
     await _gone_within(gone, since + CHANNEL_IS_MADE_S - board.clock.monotonic())
     while not gone.is_set() and board.clock.monotonic() < until:
         try:
-            await board.ami.action("Hangup", {"Channel": channel_id})
+            asking = board.ami.action("Hangup", {"Channel": channel_id})
+            await failpoints.crash_before_answer(failpoints.HANGUP_SENT, asking)
         except AmiError as error:
             _log.warning("hang-up of an attempt failed", leg=channel_id, reason=type(error).__name__)
         await _gone_within(gone, AGAIN_S)

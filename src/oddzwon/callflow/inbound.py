@@ -74,14 +74,23 @@ def _same_agent(live: LiveCall) -> str | None:
 
 
 async def hand_over(
-    talk: Talk, choice: Choice, *, agent: str | None, cut_off_before: bool, holder: str | None = None
+    talk: Talk,
+    choice: Choice,
+    *,
+    agent: str | None,
+    cut_off_before: bool,
+    holder: str | None = None,
+    held: str | None = None,
 ) -> None:
     """Tell the dialplan where the call goes; the last command says that our part is done.
 
     ``agent`` is dialled first if he is free and promised to nobody, unless it is to the callback ``holder``.
+    ``held`` is the channel of one who is on the line already.
     """
     agi, board = talk.agi, talk.board
     await agi.set_variable(variables.QUEUE, choice.queue)
+    if held is not None:
+        await agi.set_variable(variables.HELD, held)
     if asks_agent(talk):
         await agi.set_variable(variables.ASK_AGENT, "1")
     if cut_off_before:

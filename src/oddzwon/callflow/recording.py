@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import structlog
 
+from oddzwon.callflow import failpoints
 from oddzwon.callflow.calls import LiveCall
 from oddzwon.callflow.dialfacts import known
 from oddzwon.callflow.freespace import room_left
@@ -17,6 +18,7 @@ from oddzwon.callflow.live_recordings import Grounds
 from oddzwon.callflow.recorders import object_to_recording, start
 from oddzwon.callflow.switchboard import Choice, Line, Switchboard
 from oddzwon.callflow.talk import Said, Talk
+from oddzwon.domain.events import Direction
 from oddzwon.domain.notice import PromptKind
 from oddzwon.domain.recording import (
     Mode,
@@ -61,6 +63,8 @@ async def announce_and_arm(talk: Talk, choice: Choice, line: Line, *, carried_ob
     if prompt is None or carried or not await room_left(board):
         return
     said = await announce(talk, prompt, variant_of(choice, line))
+    if live.call.direction is Direction.CALLBACK:
+        await failpoints.reached(failpoints.ANNOUNCED)
     if prompt is PromptKind.REC_OBJECT and not live.recordings.objected:
         await _key_7(talk, said)
     grounds = await grounds_for(board, live, choice, line, said)

@@ -12,13 +12,16 @@ import structlog
 
 from oddzwon.asterisk.ami import AmiClient
 from oddzwon.callflow.alarms import Alarms
+from oddzwon.callflow.switch import CallbackSwitch
 from oddzwon.clock import Clock
 from oddzwon.domain.callback import Limits
+from oddzwon.domain.caps import Caps
 from oddzwon.domain.events import Instant, LegId
 from oddzwon.domain.language import LanguageRules
 from oddzwon.domain.number import Number, parse
 from oddzwon.domain.policy import Policy
 from oddzwon.domain.recording import Mode, RecordingRules, Regime, Retention
+from oddzwon.domain.storm import Rule as StormRule
 from oddzwon.log.call_log import CallLog
 from oddzwon.prompts.library import PromptLibrary
 
@@ -27,7 +30,9 @@ if TYPE_CHECKING:
     from oddzwon.callflow.callbacks import Callbacks
     from oddzwon.callflow.calls import Calls
     from oddzwon.callflow.keypad import Keypad
+    from oddzwon.callflow.pace import Pace
     from oddzwon.callflow.recording_keys import RecordingKeys
+    from oddzwon.callflow.storms import Storms
 
 _log = structlog.get_logger(__name__)
 
@@ -72,7 +77,7 @@ class Choices:
     recording_test: str | None
     agents_consented: bool
     quality_retention: Retention
-    policy: Policy
+    policies: Mapping[str, Policy]
     limits: Limits
     grace_ms: int
     ring_limit_ms: int
@@ -88,8 +93,31 @@ class Choices:
     """What a contract segment is recorded under; it has no key of the menu. None: there is no such segment."""
     min_free_bytes: int = 200_000_000
     agent_consent_ms: int = 43_200_000
+    agent_first: bool = True
+    """Whether an agent is on the line before the customer's telephone rings."""
+    same_agent_wait_s: float = 5.0
+    agent_display: str = "Callback {time}"
+    cancel_code: str = "*#4"
+    """The keys with which an agent who holds the line cancels the callback."""
+    channels: int = 10
+    """Channels of the trunk that callbacks may use at once."""
+    dials_per_minute: int = 60
+    amd: bool = False
+    """Whether Asterisk's AMD tells a person from a machine, rather than his key 1."""
+    caps: Caps = field(default_factory=Caps)
+    storm: StormRule = field(default_factory=StormRule)
+    """How many drops, in how short a time, are one storm."""
     cel: Path | None = None
     spool: Path | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """The operator's own values, the same whatever the jurisdiction: windows, bounds, the balancing test."""
+        return self.policies["eu"]
+
+    def policy_for(self, preset: str | None) -> Policy:
+        """The policy that calls to numbers of this jurisdiction's preset are decided by."""
+        return self.policies.get(preset or "", self.policy)
 
     def line_for(self, did: str, language: str | None = None) -> Line:
         """The line that was called; a DID that is not configured is served like the first one.
@@ -123,6 +151,13 @@ class Switchboard:
     calls: Calls
     agents: Agents
     callbacks: Callbacks
+    pace: Pace
+    """The room for one more dial."""
+    storms: Storms
+    switch: CallbackSwitch = field(default_factory=CallbackSwitch)
+    """Whether callbacks may be dialled at all."""
+    cap_over: asyncio.TimerHandle | None = None
+    """Ends the alarm that a cap was reached."""
     keys: RecordingKeys | None = None
     """The operator's keys for recordings; None: nothing is recorded."""
     asked: dict[LegId, Keypad] = field(default_factory=dict)

@@ -17,15 +17,13 @@ from oddzwon.asterisk.ami_notices import AmiConnected
 from oddzwon.asterisk.errors import AmiError
 from oddzwon.asterisk.lists import Channel, ChannelState, channels
 from oddzwon.asterisk.spool import Spooled
-from oddzwon.callflow.aftermath import decide_call, dropped_from
+from oddzwon.callflow.aftermath import decide_call
 from oddzwon.callflow.calls import LiveCall
-from oddzwon.callflow.dialling import CallbackRun
 from oddzwon.callflow.missed import Missed, enter_spooled, look, read_spooled, tidy
 from oddzwon.callflow.reopened import known_call
+from oddzwon.callflow.resumption import go_on_with_callbacks, seen_again
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.domain.call import Phase
-from oddzwon.domain.callback import Callback, CallbackState
-from oddzwon.domain.callback_events import Answered, FateHidden, Ringing
 from oddzwon.domain.ending import Ending, Party
 from oddzwon.domain.events import (
     AgentAnswered,
@@ -42,15 +40,12 @@ from oddzwon.domain.events import (
     PbxRestarted,
     ShuttingDown,
     SoftHangupRequested,
-    Stage,
     WeHungUp,
 )
 from oddzwon.domain.hangup_cause import Confidence, SoftHangup
-from oddzwon.domain.precedence import Place, place_of
 from oddzwon.log import records
 from oddzwon.log.errors import LogError
-from oddzwon.log.records import AttemptRow, CallRow, OpenCallback
-from oddzwon.log.vocabulary import ATTEMPT_OPEN
+from oddzwon.log.records import CallRow
 
 if TYPE_CHECKING:
     from oddzwon.callflow.watch import Watch
@@ -75,9 +70,7 @@ async def take_over(board: Switchboard, watch: Watch, notice: AmiConnected) -> b
             if unjudged.call.pbx == board.choices.pbx and unjudged.ending is not None:
                 await _decide_late(board, unjudged.call, unjudged.ending)
         living = await _living(board)
-        for callback in sorted(await board.log.open_callbacks(), key=_place):
-            if callback.call.pbx == board.choices.pbx and board.callbacks.by_id(callback.id) is None:
-                await _take_callback(board, callback, living)
+        await go_on_with_callbacks(board, living)
     except (LogError, AmiError) as error:
         board.alarms.raise_("takeover-failed", f"open calls and callbacks are not gone on with: {error}")
         return False
@@ -90,7 +83,7 @@ async def reconcile(board: Switchboard, watch: Watch, notice: AmiConnected) -> b
     gap_ms = int((notice.gap_s or 0) * 1000)
     boot = _boot(board, notice) if notice.restarted else None
     # an Originate that was sent on the new connection tells of itself
-    dialled = tuple(run for run in board.callbacks if run.channel_id is not None and not run.asking)
+    dialled = [run for run in board.callbacks.with_channels if run.attempt is not None and not run.attempt.asking]
     try:
         found = await _found(board)
     except LogError as error:
@@ -101,9 +94,7 @@ async def reconcile(board: Switchboard, watch: Watch, notice: AmiConnected) -> b
     except AmiError as error:
         _log.warning("reconciliation failed", reason=type(error).__name__)
         return False
-    for run in dialled:
-        if run.state.state is not CallbackState.WAITING:
-            _follow(run, living, board.now())
+    seen_again(board, dialled, living)
     return True
 
 
@@ -274,16 +265,6 @@ async def _tidy_when_judged(board: Switchboard, lives: tuple[LiveCall, ...], spo
         _log.warning("the spool is tidied later", reason=type(error).__name__)
 
 
-def _follow(run: CallbackRun, living: dict[LegId, Channel], at: int) -> None:
-    channel = living.get(run.channel_id or "")
-    if channel is None:
-        run.post(FateHidden(at))
-    elif channel.state is ChannelState.RINGING:
-        run.post(Ringing(at))
-    elif channel.state is ChannelState.UP:
-        run.post(Answered(at))
-
-
 async def sweep(board: Switchboard, watch: Watch) -> None:
     """End the calls whose channel is gone without a word that we could believe: none stays open for ever."""
     if not board.ami.connected:
@@ -344,46 +325,3 @@ async def _decide_late(board: Switchboard, row: CallRow, written: records.Ending
     in_the_log: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
     in_the_log.set_result(True)
     board.spawn(decide_call(board, live, row.id, ending, in_the_log), f"aftermath-{row.leg}")
-
-
-def _place(row: OpenCallback) -> Place:
-    """Who comes first asks for an agent first."""
-    return place_of(Stage(row.call.stage), row.call.started_at, row.call.id)
-
-
-async def _take_callback(board: Switchboard, row: OpenCallback, living: dict[LegId, Channel]) -> None:
-    """Go on with a callback: its attempt is looked up, never sent again."""
-    dropped = dropped_from(board, await known_call(board, row.call), row.call)
-    if dropped is None:
-        await board.log.callback_state(row.id, CallbackState.CANCELLED, at=board.now(), why="the number was erased")
-        return
-    lapse_at = (row.call.lost_at or row.created_at) + board.choices.policy.lapse_ms
-    under_way = next((a for a in row.attempts if a.state in ATTEMPT_OPEN), None)
-    state = Callback(
-        row.id,
-        lapse_at,
-        state=_state(row, under_way),
-        dials=len(row.attempts),
-        answers=sum(1 for a in row.attempts if a.answered_at is not None),
-        limits=board.choices.limits,
-    )
-    run = CallbackRun(board, row.id, dropped, state)
-    at = board.now()
-    if under_way is not None:
-        run.attempt_id, run.channel_id = under_way.id, under_way.channel_id
-        _follow(run, living, at)
-    else:
-        last = max((attempt.at for attempt in row.attempts), default=None)
-        run.due_at(at if last is None else last + board.choices.limits.gap_ms)
-    _log.info("callback taken over", callback=row.id, state=state.state.value, attempt=run.attempt_id)
-    board.callbacks.add(run)
-    board.spawn(run.run(), f"callback-{row.id}")
-
-
-def _state(row: OpenCallback, under_way: AttemptRow | None) -> CallbackState:
-    """Where the machine goes on: with its attempt, or waiting, since nothing else survives a restart."""
-    if under_way is None:
-        return CallbackState.WAITING
-    if under_way.state in ("committed", "dialling"):
-        return CallbackState.DIALLING
-    return CallbackState(under_way.state)

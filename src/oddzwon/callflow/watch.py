@@ -31,6 +31,7 @@ from oddzwon.asterisk.translate import translate
 from oddzwon.callflow import agent_leg, attestation, contract, freespace, recorders, recording, sealing
 from oddzwon.callflow.aftermath import after_call
 from oddzwon.callflow.calls import LiveCall
+from oddzwon.callflow.strays import Strays
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.callflow.takeover import SWEEP_MS, look_into_end, look_into_spool, reconcile, sweep, take_over
 from oddzwon.domain.call import CallCommand, Connected, Judge, Phase, SettleDue, WaitToSettle
@@ -40,6 +41,7 @@ from oddzwon.domain.events import (
     CallEvent,
     Direction,
     HangupRequested,
+    Instant,
     LegEnded,
     LegId,
     Oddity,
@@ -60,6 +62,7 @@ class Watch:
         self._board = board
         self._seen_before = False
         self._sealing: asyncio.Task[None] | None = None
+        self._strays = Strays(board)
 
     async def run(self) -> None:
         """Until the connection is closed for good."""
@@ -122,21 +125,27 @@ class Watch:
                 self._board.calls.receive(linked, leg, at, Direction.INBOUND, did)
             case LegState(leg=leg, state=state, at=at):
                 run = self._board.callbacks.by_channel(leg)
-                if run is not None and state in (ChannelState.RINGING, ChannelState.UP):
+                if run is not None and run.attempt is not None and state in (ChannelState.RINGING, ChannelState.UP):
                     self._board.alarms.clear("trunk-refused")
+                    if state == ChannelState.UP:
+                        run.attempt.answered()
+                    else:
+                        run.attempt.rang()
                     run.post(Ringing(at) if state == ChannelState.RINGING else Answered(at))
-            case DialStarted(leg=leg):
+            case DialStarted(leg=leg, dialled=dialled):
                 run = self._board.callbacks.by_channel(leg)
                 if run is not None:  # whoever comes after it in the line may be dialled
                     self._board.agents.withdraw(run.drop.id)
-            case DialOutcome(leg=leg, status=status):
+                elif self._board.callbacks.held(leg) is None:
+                    self._strays.began(leg, dialled)
+            case DialOutcome(leg=leg, status=status, forward=forward):
                 run = self._board.callbacks.by_channel(leg)
-                if run is not None:
-                    run.dial_status(status)
-            case OriginateAnswer(action_id=attempt, success=False, at=at):
-                for run in self._board.callbacks:
-                    if run.attempt_id == attempt:
-                        run.originate_refused(attempt, at)
+                if run is not None and run.attempt is not None:
+                    run.attempt.dial_status(status)
+                if run is not None or self._board.callbacks.held(leg) is not None:
+                    self._strays.led_to(forward)
+            case OriginateAnswer(action_id=asked, success=False, at=at):
+                self._not_originated(asked, at)
             case MemberChanged(queue=queue, interface=interface):
                 self._board.agents.member_changed(queue, interface)
             case MemberGone(interface=interface):
@@ -156,9 +165,18 @@ class Watch:
                 for live in self._board.calls:
                     self.deliver(live, event)
 
+    def _not_originated(self, asked: str, at: Instant) -> None:
+        if (held := self._board.callbacks.held(asked)) is not None:
+            held.refused(at)
+        for run in self._board.callbacks:
+            if run.attempt is not None and run.attempt.id == asked:
+                run.attempt.refused(at)
+
     def _key(self, heard: KeyHeard) -> None:
         now = self._board.clock.monotonic()
         lasted = None if heard.lasted_ms is None else heard.lasted_ms / 1000
+        if (held := self._board.callbacks.held(heard.leg)) is not None:
+            held.heard(heard.key)
         if heard.leg in self._board.asked:
             self._board.asked[heard.leg].heard(heard.key, now, lasted)
         live = self._board.calls.of_leg(heard.leg)
@@ -174,12 +192,19 @@ class Watch:
 
     def _of_call(self, linked: str, event: CallEvent) -> None:
         leg = getattr(event, "leg", "")
+        if isinstance(event, LegEnded):
+            self._strays.ended(leg)
         run = self._board.callbacks.by_channel(leg)
-        if run is not None:
+        if run is not None and run.attempt is not None:
             if isinstance(event, HangupRequested):
-                run.causes(event.cause, event.tech_cause)
+                run.attempt.causes(event.cause, event.tech_cause)
             elif isinstance(event, LegEnded):
-                run.channel_gone(event.at, event.cause)
+                run.attempt.channel_gone(event.at, event.cause)
+        if (held := self._board.callbacks.held(leg)) is not None:
+            if isinstance(event, BridgeEntered):
+                held.bridged()
+            elif isinstance(event, LegEnded):
+                held.gone(event.at)
         for entangled in self._board.calls.entangled(linked, leg):
             self.odd(entangled, "its Linkedid joins two calls")
         live = self._board.calls.find(linked, event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
+from oddzwon.config.alarms import Alarms
 from oddzwon.config.callbacks import Callbacks
 from oddzwon.config.connections import Ami, FastAgi, Log, Missed
 from oddzwon.config.language import LanguageChoice
@@ -29,6 +30,7 @@ class Settings(Section):
     menu: Menu = Field(description="The menu that follows layer 1.")
     recording: Recording = Field(Recording(), description="Recording is off until you turn it on.")
     callbacks: Callbacks = Field(description="The callback after a technical fault; off until its test is named.")
+    alarms: Alarms = Field(Alarms(), description="Who is told when something is wrong.")
 
     @model_validator(mode="after")
     def _dids_are_distinct(self) -> Settings:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from oddzwon.domain.events import Instant
+from oddzwon.domain.events import Instant, LegId
 from oddzwon.domain.hangup_cause import AttemptOutcome
 from oddzwon.domain.lawfulness import Code
 
@@ -41,6 +41,13 @@ class Stop(StrEnum):
     CANCELLED = "cancelled"
     EXPIRED = "expired"
     RESTRICTION = "restriction"
+    OFF = "callbacks are off"
+    CAP = "cap"
+
+
+def cancelled_why(door: str, by: str, reason: str = "") -> str:
+    """Who cancelled a callback, by which door (code, phone, console), as its history tells it; free text comes last."""
+    return f"cancelled ({door}) by {by}" + (f": {reason}" if reason else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +67,27 @@ class GateOpen:
 
 @dataclass(frozen=True, slots=True)
 class GateHeld:
-    """Only an agent is missing: wait."""
+    """Nothing forbids the dial, but it must wait: for an agent, for the trunk, or for the pace. ``why`` says so."""
 
     at: Instant
+    why: str = "no agent is free"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentHolds:
+    """The agent has answered, knows what it is about, and waits on the line (``leg``) for the customer."""
+
+    at: Instant
+    leg: LegId = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentGone:
+    """The agent who was rung or held the line (``leg``) is not there any more; ``why`` in a word for the log."""
+
+    at: Instant
+    why: str
+    leg: LegId = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +124,14 @@ class WrongPerson:
     """Whoever answered pressed 3."""
 
     at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Asterisk's AMD took who answered for a machine, or could not tell; ``why`` is what it said."""
+
+    at: Instant
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,21 +173,25 @@ class FateHidden:
 
 @dataclass(frozen=True, slots=True)
 class StopAsked:
-    """Stop at once."""
+    """Stop at once. ``why`` is what the log is to say, where the reason alone does not tell it."""
 
     at: Instant
     reason: Stop
+    why: str = ""
 
 
 CallbackEvent: TypeAlias = (
     Due
     | GateOpen
     | GateHeld
+    | AgentHolds
+    | AgentGone
     | GateClosed
     | Ringing
     | Answered
     | Accepted
     | WrongPerson
+    | Machine
     | Objected
     | Bridged
     | AttemptEnded
@@ -167,11 +204,14 @@ CALLBACK_EVENTS: Final[tuple[type, ...]] = (
     Due,
     GateOpen,
     GateHeld,
+    AgentHolds,
+    AgentGone,
     GateClosed,
     Ringing,
     Answered,
     Accepted,
     WrongPerson,
+    Machine,
     Objected,
     Bridged,
     AttemptEnded,
@@ -187,6 +227,13 @@ CALLBACK_EVENTS: Final[tuple[type, ...]] = (
 @dataclass(frozen=True, slots=True)
 class AskGate:
     """Collect the facts of the dial gate and answer with GateOpen, GateHeld or GateClosed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RingAgent:
+    """Call the promised agent and have him hold the line; answer with AgentHolds or AgentGone."""
+
+    agent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +253,12 @@ class HangUp:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseAgent:
-    """The agent who was held is free for others."""
+    """The agent who was promised is free for others; his line, if it rings or he holds it, is hung up."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTalks:
+    """The promised agent talks with the customer: the promise is kept, and over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +269,8 @@ class TryAt:
 
 
 @dataclass(frozen=True, slots=True)
-class TryWhenAgentFrees:
-    """Deliver :class:`Due` when an agent of the queue becomes free."""
+class TryWhenRoom:
+    """Deliver :class:`Due` when an agent of the queue becomes free, or a channel of the trunk does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,4 +283,6 @@ class CloseAttempt:
     never_existed: bool = False
 
 
-CallbackCommand: TypeAlias = AskGate | Dial | HangUp | ReleaseAgent | TryAt | TryWhenAgentFrees | CloseAttempt
+CallbackCommand: TypeAlias = (
+    AskGate | RingAgent | Dial | HangUp | ReleaseAgent | AgentTalks | TryAt | TryWhenRoom | CloseAttempt
+)

@@ -39,6 +39,7 @@ class Q850(IntEnum):
     SUBSCRIBER_ABSENT = 20
     CALL_REJECTED = 21
     NUMBER_CHANGED = 22
+    REDIRECTED = 23
     DESTINATION_OUT_OF_ORDER = 27
     INVALID_NUMBER_FORMAT = 28
     FACILITY_REJECTED = 29
@@ -96,6 +97,7 @@ class AttemptOutcome(StrEnum):
     BUSY = "busy"
     REJECTED = "rejected"
     WRONG_NUMBER = "wrong_number"
+    MOVED = "moved"
     NO_ANSWER = "no_answer"
     UNREACHABLE = "unreachable"
     CONGESTION = "congestion"
@@ -108,7 +110,8 @@ class AttemptOutcome(StrEnum):
         """Whether another attempt makes sense, within the policy's bounds.
 
         Not after a person's refusal, nor after a 403 (RFC 3261 section 21.4.4: the request SHOULD NOT be repeated),
-        nor when nothing is known: an unknown outcome may have been a person's.
+        nor where the call was sent on to another number (302: it is his we have, and no other), nor when nothing is
+        known: an unknown outcome may have been a person's.
         """
         return self in _RETRY
 
@@ -160,6 +163,8 @@ _BY_CAUSE: Final[Mapping[int, AttemptOutcome]] = MappingProxyType(
         # 603 and 403 both show 21; without the SIP status it is taken for the person's refusal, which ends the matter
         Q850.CALL_REJECTED: AttemptOutcome.REJECTED,
         Q850.NUMBER_CHANGED: AttemptOutcome.WRONG_NUMBER,
+        # a 302 that was not followed [M: 22.10.1]
+        Q850.REDIRECTED: AttemptOutcome.MOVED,
         Q850.INVALID_NUMBER_FORMAT: AttemptOutcome.WRONG_NUMBER,
         Q850.BEARER_CAPABILITY_UNAVAILABLE: AttemptOutcome.TRUNK_REFUSED,
         Q850.DESTINATION_OUT_OF_ORDER: AttemptOutcome.CONGESTION,

@@ -1,4 +1,9 @@
-"""Who is called back first, and to whom a free agent falls: after an outage many callbacks want the same few agents."""
+"""Who comes first, and to whom a free agent falls: callbacks among each other, and against those who wait in a queue.
+
+The rule: who had an agent already (he talked, or an agent's telephone rang for him) comes first. Who was cut off while
+he waited keeps the time that he had waited: he goes on as if he had never left the queue, before those who came after
+him and behind those who came before.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +35,14 @@ def place_of(stage: Stage, started_at: Instant, call: str) -> Place:
     return Place(_RANK.get(stage, _BEFORE_QUEUE), started_at, call)
 
 
+def place_in_queue(started_at: Instant, leg: str, *, came_back: bool) -> Place:
+    """The place of a caller who waits in a queue; ``came_back``: he was cut off before, and has come back himself."""
+    return Place(0 if came_back else _RANK[Stage.QUEUED], started_at, leg)
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A callback that wants an agent of ``queue``, ``preferred`` (an interface) if he is free."""
+    """A callback, or a caller in the queue, that wants an agent of ``queue``, ``preferred`` (an interface) if free."""
 
     place: Place
     queue: str
