@@ -1,5 +1,7 @@
 """The service's Unix socket (mode 0600): whatever changes the log from the command line goes through it, so that
 there is one writer. One JSON object a line each way; bounded, and never in the way of a call.
+
+Who asks is told by the kernel, not by him: the user whose process holds the other end (SO_PEERCRED, unix(7)).
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ import base64
 import contextlib
 import json
 import os
+import pwd
 import socket
+import struct
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,17 +21,23 @@ import structlog
 
 from oddzwon.callflow.at_rest import NotAllowed, hold_recording, open_recording, release_recording
 from oddzwon.callflow.attestation import NotAttestable, Said, by_console
+from oddzwon.callflow.cancelling import NotCancelled, cancel
+from oddzwon.callflow.switch import NotSwitched
 from oddzwon.callflow.switchboard import Switchboard
-from oddzwon.domain.callback_events import Stop
+from oddzwon.domain.attestation import REASON_LONGEST, wrong_with_line
+from oddzwon.domain.callback_events import cancelled_why
 from oddzwon.domain.events import Fault
 from oddzwon.log.errors import LogError
 from oddzwon.log.recording_records import Hold
+from oddzwon.log.times import iso
 from oddzwon.recordings.errors import RecordingsError
 
 _log = structlog.get_logger(__name__)
 
 _LINE_MAX: Final = 65_536
 _PATIENCE_S: Final = 10.0
+_CREDENTIALS: Final = struct.Struct("iII")
+"""struct ucred: pid, uid, gid."""
 _PATH_MAX: Final = 107
 """sun_path of unix(7), less its terminator."""
 
@@ -70,7 +80,7 @@ class ControlServer:
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 line = await reader.readline()
-                answer = await self._answer(line)
+                answer = await self._answer(line, await _peer(writer))
                 writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
                 await writer.drain()
         except (TimeoutError, ConnectionError, ValueError) as error:
@@ -80,7 +90,7 @@ class ControlServer:
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def _answer(self, line: bytes) -> dict[str, Any]:
+    async def _answer(self, line: bytes, who: str) -> dict[str, Any]:
         try:
             asked = json.loads(line)
             command = asked["command"]
@@ -91,9 +101,11 @@ class ControlServer:
                 case "status":
                     return self._status()
                 case "cancel":
-                    return self._cancel(_text(asked, "callback"), _text(asked, "by"))
+                    return await self._cancel(_text(asked, "callback"), who, _text(asked, "reason"))
+                case "off" | "on":
+                    return await self._switch(on=command == "on", who=who, reason=_text(asked, "reason"))
                 case "reveal":
-                    return await self._reveal(asked)
+                    return await self._reveal(asked, who)
                 case "drop":
                     return await self._drop(asked)
                 case "unseal":
@@ -102,7 +114,7 @@ class ControlServer:
                     return await self._hold_or_release(asked)
                 case "rekey" | "rewrap":
                     return await self._rekey(begin=command == "rekey")
-        except (LogError, NotAttestable, NotAllowed, RecordingsError, OSError) as error:
+        except (LogError, NotAttestable, NotAllowed, NotCancelled, NotSwitched, RecordingsError, OSError) as error:
             return {"error": str(error)}
         return {"error": f"unknown command {command!r}"}
 
@@ -113,16 +125,29 @@ class ControlServer:
             "callbacks": sum(1 for _ in board.callbacks),
             "asterisk": board.ami.connected,
             "alarms": sorted(board.alarms.standing),
+            "callbacks_off": self._switched() if board.switch.off else None,
         }
 
-    def _cancel(self, callback: str, by: str) -> dict[str, Any]:
+    def _switched(self) -> dict[str, Any]:
+        """How the kill switch stands, since when, by whom and why; null where that is not known."""
+        switch = self._board.switch
+        state = "off" if switch.off else "on"
+        if switch.word is None or switch.unreadable:
+            return {"state": state, "since": None, "by": None, "reason": None}
+        return {"state": state, "since": iso(switch.word.at), "by": switch.word.by, "reason": switch.word.reason}
+
+    async def _switch(self, *, on: bool, who: str, reason: str) -> dict[str, Any]:
+        await self._board.switch.turn(self._board, on=on, by=who, reason=reason)
+        return self._switched()
+
+    async def _cancel(self, callback: str, who: str, reason: str) -> dict[str, Any]:
+        if wrong := wrong_with_line("--reason", reason, REASON_LONGEST):
+            return {"error": wrong}
         run = self._board.callbacks.by_id(callback)
         if run is None:
             return {"error": f"no callback {callback!r} is under way; `oddzwon callbacks list` shows those that are"}
-        if run.connected:
-            return {"error": f"callback {callback!r}: customer and agent are talking already"}
-        _log.info("callback cancelled by the operator", callback=callback, by=by)
-        run.stop(Stop.CANCELLED)
+        await cancel(run, cancelled_why("console", who, reason))
+        _log.info("callback cancelled by the operator", callback=callback, by=who)
         return {"done": True}
 
     async def _drop(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -178,11 +203,11 @@ class ControlServer:
         _log.info("recordings' keys wrapped anew", done=done)
         return {"done": done, "stuck": list(keys.stuck)}
 
-    async def _reveal(self, asked: dict[str, Any]) -> dict[str, Any]:
-        reason, by, what = (_text(asked, key) for key in ("reason", "by", "what"))
+    async def _reveal(self, asked: dict[str, Any], who: str) -> dict[str, Any]:
+        reason, what = (_text(asked, key) for key in ("reason", "what"))
         if not reason or not what:
             return {"error": "numbers are shown only with a reason"}
-        await self._board.log.record_access(by=by, what=what, reason=reason, at=self._board.now())
+        await self._board.log.record_access(by=who, what=what, reason=reason, at=self._board.now())
         return {"done": True}
 
 
@@ -190,6 +215,17 @@ def _text(asked: dict[str, Any], key: str) -> str:
     """The text under ``key``, bare; anything else is none."""
     value = asked.get(key)
     return value.strip() if isinstance(value, str) else ""
+
+
+async def _peer(writer: asyncio.StreamWriter) -> str:
+    """The user of the process at the other end: his name on this machine, else ``uid`` and his number."""
+    connection = writer.get_extra_info("socket")
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _pid, uid, _gid = _CREDENTIALS.unpack(credentials)
+    try:
+        return (await asyncio.to_thread(pwd.getpwuid, uid)).pw_name  # it may have to ask a directory server
+    except KeyError:
+        return f"uid {uid}"
 
 
 async def _answers(path: Path) -> bool:

@@ -220,6 +220,29 @@ async def test_cancel(installed: Installed) -> None:
     assert callback.state.state == "cancelled"
 
 
+async def test_off_and_on(installed: Installed) -> None:
+    alone = await ran(installed, "callbacks", "off", "--json")
+    assert (alone.exit_code, "does not answer" in only_json(alone)["error"]) == (1, True)
+    async with service(installed):
+        off = await ran(installed, "callbacks", "off", "--reason", "calls we did not make", "--json")
+        again = await ran(installed, "callbacks", "off")
+        shown = await ran(installed, "callbacks", "list")
+        wrong = await ran(installed, "callbacks", "on", "--reason", "call 600 100 200", "--json")
+        listed = await ran(installed, "callbacks", "list", "--json")
+        on = await ran(installed, "callbacks", "on", "--json")
+    assert off.exit_code == again.exit_code == shown.exit_code == on.exit_code == 0
+    stands = only_json(off)
+    assert list(stands) == ["state", "since", "by", "reason"]
+    assert (stands["state"], stands["reason"]) == ("off", "calls we did not make")
+    in_words = f"callbacks are off since {stands['since']} by {stands['by']}: calls we did not make"
+    assert in_words in again.stderr
+    assert in_words in shown.stderr
+    assert (wrong.exit_code, "telephone number" in only_json(wrong)["error"]) == (1, True)
+    assert isinstance(only_json(listed), list)
+    assert only_json(on)["state"] == "on"
+    assert "callbacks are off" not in (await ran(installed, "callbacks", "list")).stderr
+
+
 # --- the evidence, the journal, and judging it anew ----------------------------------------------------------------
 
 CALLER = "the caller's"
@@ -401,10 +424,13 @@ COMMANDS = [
     ("callbacks", "list"),
     ("callbacks", "show", "x"),
     ("callbacks", "cancel", "x"),
+    ("callbacks", "off"),
+    ("callbacks", "on"),
     ("prompts", "list"),
     ("prompts", "build"),
     ("prompts", "show", "abcdef"),
     ("prompts", "listen", "--language", "pl"),
+    ("report",),
     ("check",),
     ("serve",),
 ]
@@ -424,7 +450,9 @@ def test_wrong_settings_are_told_by_every_command(tmp_path: Path, command: tuple
     assert "Traceback" not in plain.stderr
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c[0].startswith("call") and "cancel" not in c])
+@pytest.mark.parametrize(
+    "command", [c for c in COMMANDS if c[0].startswith("call") and not {"cancel", "off", "on"} & {*c}]
+)
 def test_no_log_yet(tmp_path: Path, command: tuple[str, ...]) -> None:
     result = run(*command, "--json", config=write_settings(tmp_path))
     assert result.exit_code == 1
@@ -444,7 +472,7 @@ def test_a_log_that_is_none(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     "args",
     [
-        ("calls", "list", "--since", "yesterday"),
+        ("calls", "list", "--since", "last week"),
         ("calls", "list", "--since", "9x"),
         ("calls", "list", "--number", "hello"),
         ("calls", "list", "--number", "112"),
@@ -452,7 +480,7 @@ def test_a_log_that_is_none(tmp_path: Path, content: bytes) -> None:
         ("calls", "list", "--limit", "many"),
         ("calls", "list", "--nonsense"),
         ("calls", "show"),
-        ("calls", "rejudge", "--since", "yesterday"),
+        ("calls", "rejudge", "--since", "last week"),
         ("drop", "x", "--by", "anna"),
         ("drop", "x", "--reason", "y"),
         ("drop", "--by", "anna", "--reason", "y"),
@@ -484,7 +512,7 @@ async def test_a_time_far_away_is_no_crash(installed: Installed, text: str) -> N
 @pytest.mark.parametrize(
     "args",
     [
-        ("calls", "list", "--since", "yesterday"),
+        ("calls", "list", "--since", "last week"),
         ("calls", "list", "--number", "hello"),
         ("calls", "list", "--nonsense"),
         ("calls", "show"),
@@ -583,6 +611,17 @@ def command(*args: object) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     argv = [str(script), *map(str, args)]
     return subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=PROCESS_S, check=False)
+
+
+async def test_a_terminal_without_our_signs_shows_the_rest_and_json_is_utf_8(
+    installed: Installed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    table = await asyncio.to_thread(command, "--config", installed.config, "calls", "list")
+    assert (table.returncode, table.stderr) == (0, "")
+    assert MASKED.replace("•", "?") in table.stdout
+    told = await asyncio.to_thread(command, "--config", installed.config, "calls", "list", "--json")
+    assert json.loads(told.stdout)[1]["number"] == MASKED
 
 
 def test_in_a_pipe_an_id_can_be_copied(installed: Installed) -> None:

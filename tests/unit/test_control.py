@@ -6,10 +6,14 @@ import asyncio
 import contextlib
 import json
 import os
+import pwd
 import socket
 import sqlite3
 import stat
-from collections.abc import AsyncIterator
+import sys
+import tempfile
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +30,8 @@ from oddzwon.callflow.alarms import Alarms
 from oddzwon.callflow.callbacks import Callbacks, Dropped
 from oddzwon.callflow.calls import Calls
 from oddzwon.callflow.dialling import CallbackRun
+from oddzwon.callflow.pace import Pace
+from oddzwon.callflow.storms import Storms
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.clock import SystemClock
 from oddzwon.config import Settings, load
@@ -37,10 +43,12 @@ from oddzwon.domain.number import Number, parse
 from oddzwon.domain.rights import number_key
 from oddzwon.log.call_log import CallLog
 from oddzwon.log.records import Party
+from oddzwon.log.times import iso
 from oddzwon.prompts.library import PromptLibrary
 
 PATIENCE_S = 5.0
 SECRET = bytes(range(32))
+ME = pwd.getpwuid(os.getuid()).pw_name
 
 
 def write_settings(folder: Path) -> Path:
@@ -59,18 +67,22 @@ async def opened_board(settings: Settings) -> AsyncIterator[Switchboard]:
     """Every room as bootstrap opens it, with no Asterisk there."""
     ami = AmiClient(ami_settings(settings), WANTED)
     prompts = await asyncio.to_thread(PromptLibrary.open, settings.prompts.directory)
+    choices, clock = await asyncio.to_thread(choices_from, settings), SystemClock()
     async with await CallLog.open(settings.log.path) as log:
+        calls = Calls()
         yield Switchboard(
-            choices=await asyncio.to_thread(choices_from, settings),
+            choices=choices,
             log=log,
             prompts=prompts,
             ami=ami,
-            clock=SystemClock(),
+            clock=clock,
             alarms=Alarms(),
             number_key=partial(number_key, secret=SECRET),
-            calls=Calls(),
-            agents=Agents(ami),
+            calls=calls,
+            agents=Agents(ami, lambda caller: calls.place_in_queue(caller, clock.now())),
             callbacks=Callbacks(),
+            pace=Pace(choices.channels, choices.dials_per_minute, clock.monotonic),
+            storms=Storms(choices.storm, clock),
         )
 
 
@@ -132,11 +144,12 @@ async def ask(path: Path, **request: Any) -> dict[str, Any]:
 
 
 async def test_status(server: Path, board: Switchboard) -> None:
-    assert await ask(server, command="status") == {"calls": 0, "callbacks": 0, "asterisk": False, "alarms": []}
+    quiet = {"calls": 0, "callbacks": 0, "asterisk": False, "alarms": [], "callbacks_off": None}
+    assert quiet == await ask(server, command="status")
     board.calls.receive("1.1", "1.1", board.now(), Direction.INBOUND, None)
     board.alarms.raise_("ami-lost", "")
     await running_callback(board)
-    expected = {"calls": 1, "callbacks": 1, "asterisk": False, "alarms": ["ami-lost"]}
+    expected = quiet | {"calls": 1, "callbacks": 1, "alarms": ["ami-lost"]}
     assert expected == await ask(server, command="status")
 
 
@@ -158,20 +171,91 @@ async def test_the_umask_is_left_as_it_was(server: Path) -> None:
 async def test_a_callback_under_way_is_stopped_and_that_is_logged(server: Path, board: Switchboard) -> None:
     run = await running_callback(board)
     work = asyncio.create_task(run.run())
-    assert await ask(server, command="cancel", callback=run.id, by="anna") == {"done": True}
+    assert await ask(server, command="cancel", callback=run.id, by="anna", reason="he wrote") == {"done": True}
     await asyncio.wait_for(work, PATIENCE_S)
     assert CallbackState.CANCELLED is run.state.state
     assert None is board.callbacks.by_id(run.id)
     assert [c for c in await board.log.open_callbacks() if c.id == run.id] == []
+    assert last_word(board, run.id) == ("cancelled", f"cancelled (console) by {ME}: he wrote")
     with pytest.raises(ControlError, match=r"no callback 'cb_.*is under way; `oddzwon callbacks list` shows those"):
-        await ask(server, command="cancel", callback=run.id, by="anna")
+        await ask(server, command="cancel", callback=run.id)
+
+
+def last_word(board: Switchboard, callback: str) -> tuple[str, str]:
+    """The last line of the callback's history."""
+    sql = "SELECT state, why FROM callback_event WHERE callback = ? ORDER BY seq DESC LIMIT 1"
+    with contextlib.closing(sqlite3.connect(board.log.path)) as db:
+        found: tuple[str, str] = db.execute(sql, (callback,)).fetchone()
+    return found
+
+
+@pytest.mark.parametrize("reason", ["he is +48 600 100 200", "two\nlines", "\x1b[2J", "x" * 501])
+async def test_a_reason_that_does_not_belong_in_the_log_cancels_nothing(
+    server: Path, board: Switchboard, reason: str
+) -> None:
+    run = await running_callback(board)
+    with pytest.raises(ControlError, match="--reason"):
+        await ask(server, command="cancel", callback=run.id, reason=reason)
+    with pytest.raises(ControlError, match="--reason"):
+        await ask(server, command="off", reason=reason)
+    assert (run.state.state, board.switch.off) == (CallbackState.WAITING, False)
 
 
 async def test_two_who_talk_are_not_parted(server: Path, board: Switchboard) -> None:
     run = await running_callback(board, CallbackState.CONNECTED)
     with pytest.raises(ControlError, match="talking already"):
-        await ask(server, command="cancel", callback=run.id, by="anna")
+        await ask(server, command="cancel", callback=run.id)
     assert CallbackState.CONNECTED is run.state.state
+
+
+# --- off and on --------------------------------------------------------------------------------------------------
+
+
+async def test_off_and_on(server: Path, board: Switchboard) -> None:
+    off = await ask(server, command="off", by="anna", reason="calls we did not make")
+    assert board.switch.word is not None
+    since = iso(board.switch.word.at)
+    assert off == {"state": "off", "since": since, "by": ME, "reason": "calls we did not make"}
+    assert (await ask(server, command="status"))["callbacks_off"] == off
+    assert await ask(server, command="off", reason="again") == off
+    on = await ask(server, command="on")
+    assert (on["state"], on["by"], on["reason"]) == ("on", ME, "")
+    assert (await ask(server, command="status"))["callbacks_off"] is None
+
+
+async def test_on_where_it_was_never_off(server: Path) -> None:
+    assert await ask(server, command="on") == {"state": "on", "since": None, "by": None, "reason": None}
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter; pytest's own are the tester's alone."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+ASKS_AS_ANOTHER = """
+import os, socket, sys
+os.setgid(54321); os.setuid(54321)
+with socket.socket(socket.AF_UNIX) as s:
+    s.connect(sys.argv[1])
+    s.sendall(b'{"command": "off", "by": "root", "uid": 0}\\n')
+    print(s.makefile().readline())
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+async def test_who_asks_is_told_by_the_kernel_and_not_by_him(board: Switchboard, open_folder: Path) -> None:
+    """A user without a name here, let in by the operator, who says that he is root."""
+    path = open_folder / "oddzwon.sock"
+    server = ControlServer(path, board)
+    await server.start()
+    await asyncio.to_thread(path.chmod, 0o666)
+    asking = await asyncio.create_subprocess_exec(sys.executable, "-c", ASKS_AS_ANOTHER, path, stdout=PIPE)
+    answer, _ = await asking.communicate()
+    await server.close()
+    assert json.loads(answer)["by"] == "uid 54321"
 
 
 # --- reveal ------------------------------------------------------------------------------------------------------
@@ -183,9 +267,9 @@ def accesses(settings: Settings) -> list[tuple[str, str, str]]:
 
 
 async def test_who_sees_whole_numbers_is_logged_first(server: Path, settings: Settings) -> None:
-    request = {"command": "reveal", "by": "anna", "what": "calls list", "reason": "complaint 7"}
+    request = {"command": "reveal", "by": "somebody else", "what": "calls list", "reason": "complaint 7"}
     assert await ask(server, **request) == {"done": True}
-    assert await asyncio.to_thread(accesses, settings) == [("anna", "calls list", "complaint 7")]
+    assert await asyncio.to_thread(accesses, settings) == [(ME, "calls list", "complaint 7")]
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "\n\t"])

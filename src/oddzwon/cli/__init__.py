@@ -5,6 +5,7 @@ Exit status: 0 done, 1 refused or found wrong, 2 bad usage. With ``--json`` noth
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
@@ -18,7 +19,12 @@ _UsageError: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c._
 
 def main() -> None:
     """Run the command line; bad usage, too, is told as JSON to whoever asked for it."""
-    if "--json" not in sys.argv[1:]:
+    as_json = "--json" in sys.argv[1:]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # a terminal without our signs shows a ? for them, and no traceback; JSON is UTF-8 (RFC 8259 section 8.1)
+            stream.reconfigure(encoding="utf-8" if as_json else None, errors="replace")
+    if not as_json:
         app(prog_name="oddzwon")
     try:
         status = app(prog_name="oddzwon", standalone_mode=False)

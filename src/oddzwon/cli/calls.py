@@ -1,8 +1,7 @@
-"""``oddzwon calls`` and ``oddzwon callbacks``: what the log says, as tables or JSON."""
+"""``oddzwon calls``: what the log says of them, as tables or JSON."""
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ from rich.table import Table
 
 from oddzwon.bootstrap.service import number_secret
 from oddzwon.cli.journals import journal_in_words, journal_table, rejudge_calls
-from oddzwon.cli.output import Json, err, fail, out, print_json, show, table, told
+from oddzwon.cli.output import Json, fail, out, print_json, show, table, told
 from oddzwon.cli.times import instant
 from oddzwon.config import ConfigError, Settings, config_path, load
 from oddzwon.control import ask_service
@@ -21,7 +20,6 @@ from oddzwon.domain.words import verdict
 from oddzwon.log.queries import Queries
 
 calls = typer.Typer(no_args_is_help=True, help="The calls in the log.")
-callbacks = typer.Typer(no_args_is_help=True, help="The callbacks in the log.")
 
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, the newest.")]
 Reveal = Annotated[bool, typer.Option("--reveal", help="Show whole numbers; needs --reason, and is logged.")]
@@ -37,7 +35,7 @@ def settings_of(context: typer.Context) -> Settings:
 def _queries(settings: Settings, what: str, *, reveal: bool, reason: str) -> Queries:
     """The log, opened for reading; revealing is logged by the service first, or does not happen."""
     if reveal:
-        request = {"command": "reveal", "reason": reason, "by": getpass.getuser(), "what": what}
+        request = {"command": "reveal", "reason": reason, "what": what}
         ask_service(settings.log.socket, request)
     return Queries(settings.log.path, mask, reveal=reveal)
 
@@ -136,7 +134,7 @@ def _parts(call: dict[str, Any]) -> list[Table]:
             law.add_row(condition["code"], show(condition["passed"]), condition["evidence"])
         parts.append(law)
     if (callback := call["callback"]) is not None:
-        parts.append(_attempts(callback))
+        parts.append(dials_of(callback))
     return parts
 
 
@@ -191,7 +189,8 @@ def _earlier(verdicts: list[dict[str, Any]]) -> Table:
     return before
 
 
-def _attempts(callback: dict[str, Any]) -> Table:
+def dials_of(callback: dict[str, Any]) -> Table:
+    """The callback's dials, a row each."""
     dials = table(f"Callback {callback['id']}: {callback['state']}", "n", "state", "at", "cause", "call", "channel")
     for a in callback["attempts"]:
         dials.add_row(str(a["n"]), a["state"], a["at"], show(a["cause"]), show(a["call"]), a["channel_id"])
@@ -213,67 +212,6 @@ def rejudge(
         with Queries(settings.log.path, mask) as queries:
             status = rejudge_calls(queries, call or None, since=begun, every=every, as_json=as_json)
     raise typer.Exit(status)
-
-
-@callbacks.command("list")
-def list_callbacks(
-    context: typer.Context,
-    limit: Limit = 100,
-    only_open: Annotated[bool, typer.Option("--open", help="Only those that are not final.")] = False,
-    as_json: Json = False,
-) -> None:
-    """The callbacks, newest first."""
-    with told(as_json=as_json):
-        settings = settings_of(context)
-        with Queries(settings.log.path, mask) as queries:
-            found = queries.callback_list(only_open=only_open, limit=limit)
-    if as_json:
-        print_json(found)
-        return
-    rows = table("Callbacks", "id", "created", "number", "state", "dials", "for call")
-    for c in found:
-        rows.add_row(c["id"], c["created_at"], show(c["number"]), c["state"], str(len(c["attempts"])), c["call"])
-    out.print(rows)
-
-
-@callbacks.command("show")
-def show_callback(
-    context: typer.Context,
-    callback: Annotated[str, typer.Argument(help="The callback's id.")],
-    as_json: Json = False,
-) -> None:
-    """One callback: its attempts and its history."""
-    with told(as_json=as_json):
-        settings = settings_of(context)
-        with Queries(settings.log.path, mask) as queries:
-            found = queries.callback_object(callback)
-    if found is None:
-        fail(f"no callback {callback!r}; `oddzwon callbacks list` shows them", as_json=as_json)
-    if as_json:
-        print_json(found)
-        return
-    out.print(_attempts(found))
-    history = table("History", "at", "state", "why")
-    for entry in found["history"]:
-        history.add_row(entry["at"], entry["state"], show(entry["why"]))
-    out.print(history)
-
-
-@callbacks.command("cancel")
-def cancel_callback(
-    context: typer.Context,
-    callback: Annotated[str, typer.Argument(help="The callback's id.")],
-    as_json: Json = False,
-) -> None:
-    """Stop a callback at once, even while it rings."""
-    with told(as_json=as_json):
-        settings = settings_of(context)
-        request = {"command": "cancel", "callback": callback, "by": getpass.getuser()}
-        ask_service(settings.log.socket, request)
-    if as_json:
-        print_json({"cancelled": callback})
-    else:
-        err.print(f"callback {callback} is being stopped")
 
 
 def _key(settings: Settings, raw: str) -> str:

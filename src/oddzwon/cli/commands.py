@@ -15,11 +15,13 @@ from oddzwon.bootstrap.checks import run_checks
 from oddzwon.bootstrap.logging import configure_logging
 from oddzwon.bootstrap.service import serve as run_service
 from oddzwon.cli.attestation import drop
-from oddzwon.cli.calls import callbacks, calls, settings_of
+from oddzwon.cli.callbacks import callbacks
+from oddzwon.cli.calls import calls, settings_of
 from oddzwon.cli.notice import notice
 from oddzwon.cli.output import Json, err, fail, out, print_json, show, table, told
 from oddzwon.cli.prompts import prompts
 from oddzwon.cli.recordings import recordings
+from oddzwon.cli.report import report
 from oddzwon.config_template import template
 
 app = typer.Typer(
@@ -34,6 +36,7 @@ app.add_typer(prompts, name="prompts")
 app.add_typer(recordings, name="recordings")
 app.command("drop")(drop)
 app.command("notice")(notice)
+app.command("report")(report)
 
 
 def _version(wanted: bool) -> None:

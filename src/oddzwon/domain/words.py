@@ -81,6 +81,11 @@ _PARTIES: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
+def party_in_words(party: str) -> str:
+    """Who ended a call."""
+    return _PARTIES.get(party, "nobody knows who")
+
+
 def verdict(party: str, technical: bool | None, confidence: str | None, rules: str) -> str:
     """The verdict in one sentence, with the version of the rules that it was given by."""
     who = f"Ended by {_PARTIES[party]}" if party in _PARTIES else "It is not known who ended it"
