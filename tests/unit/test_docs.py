@@ -57,8 +57,9 @@ NOTICE = SOURCE / "web" / "notice.md"
 SPEECH = SOURCE / "prompts" / "speech.md"
 JOURNEY = SOURCE / "prompts" / "journey.md"
 SEALING = SOURCE / "recordings" / "sealing.md"
+AT_MOST_ONCE = SOURCE / "callflow" / "at-most-once.md"
 CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
-BESIDE_THE_CODE = (SETTINGS, COMMANDS, DIALPLAN, CALL_LOG, OPERATION, NOTICE, SEALING, SPEECH, JOURNEY)
+BESIDE_THE_CODE = (SETTINGS, COMMANDS, DIALPLAN, CALL_LOG, OPERATION, NOTICE, SEALING, SPEECH, JOURNEY, AT_MOST_ONCE)
 PAGES = sorted([README, ROOT / "CHANGELOG.md", CONTRIBUTING, INCLUDE / "README.md", *BESIDE_THE_CODE], key=str)
 
 
@@ -207,7 +208,8 @@ def test_the_service_writes_no_name_of_the_dialplan_outside_its_one_list() -> No
         if path.name != "variables.py"
         for name in re.findall(r'"(ODDZWON_[A-Z_]+|Oddzwon[A-Z]\w+|oddzwon-[a-z-]+)"', read(path))
     }
-    assert {"ODDZWON_CONFIG", "ODDZWON_FAILPOINT"} == written
+    told_to_the_alarm_command = set(rows(part(OPERATION, "### The alarm command")))
+    assert {"ODDZWON_CONFIG", "ODDZWON_FAILPOINT", "ODDZWON_FAILPOINT_SOCKET"} | told_to_the_alarm_command == written
 
 
 def test_every_channel_variable_stands_in_the_docs() -> None:
@@ -375,7 +377,7 @@ def alarms() -> set[str]:
 
 
 def test_every_alarm_stands_in_the_docs() -> None:
-    assert alarms() == set(rows(part(OPERATION, "## Alarms")))
+    assert alarms() == set(rows(part(OPERATION, "## Alarms").split("\n### ")[0]))
 
 
 def test_every_environment_variable_stands_in_the_docs() -> None:
@@ -386,7 +388,16 @@ def test_every_environment_variable_stands_in_the_docs() -> None:
 
 def test_every_failpoint_is_told_to_developers() -> None:
     points = {v for n, v in vars(failpoints).items() if n.isupper() and isinstance(v, str)}
-    assert points == set(rows(part(CONTRIBUTING, "### Failpoints")))
+    assert points == failpoints.STEPS.keys() | set(rows(part(CONTRIBUTING, "### Failpoints")))
+
+
+def test_what_a_crash_leaves_is_told_for_every_step() -> None:
+    told = re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", part(AT_MOST_ONCE, "## The steps"), flags=re.MULTILINE)
+    assert dict(told) == failpoints.STEPS
+    assert [step for step, _ in told] == list(failpoints.STEPS)
+    followed = re.findall(r"^\| (`.+?) \|", part(AT_MOST_ONCE, "### Agent first"), flags=re.MULTILINE)
+    every = [f"`{step}`" for step in failpoints.STEPS if step != failpoints.HANGUP_SENT]
+    assert followed == [*every, "`hangup-sent`, cancelled", "`closed`, cancelled"]
 
 
 # --- the house --------------------------------------------------------------------------------------------------
