@@ -8,6 +8,8 @@ import signal
 import pytest
 
 from oddzwon.callflow import failpoints
+from oddzwon.domain.rights import ObjectionScope
+from oddzwon.log.call_log import CallLog
 from tests.asterisk.bench import Bench
 from tests.asterisk.failpoints.gate import Gate
 from tests.asterisk.holding import (
@@ -76,6 +78,30 @@ async def test_an_objection_when_the_agent_has_just_begun_to_hold(steps: Gate, b
     assert bench.states(call)[-1] == "objected"
     assert bench.carrier.invites_to(number) == []
     await other.bye()
+
+
+@pytest.mark.parametrize("register", ["objection", "restriction"])
+async def test_what_is_registered_while_it_rings(steps: Gate, bench: Bench, number: str, register: str) -> None:
+    """By whatever door it comes into the register: it is read again while the telephone rings (Art. 21, Art. 18)."""
+    bench.carrier.scripts[number] = rings()
+    call = await dropped(bench, number)
+    agent = await holds(bench)
+    leg = await bench.carrier.called(number)
+    await leg.ringing()
+    (row,) = bench.lab.read("SELECT number_key FROM party WHERE number = ?", number)
+    async with await CallLog.open(bench.lab.state / "oddzwon.db") as log:
+        if register == "objection":
+            await log.record_objection(
+                number_key=row["number_key"], scope=ObjectionScope.CALLBACK, at=1, channel="letter", call=None
+            )
+        else:
+            await log.restrict(number_key=row["number_key"], at=1)
+    assert (await leg.ended()).by is EndedBy.THEIR_CANCEL
+    assert (await agent.ended()).by is EndedBy.THEIR_BYE
+    shown = await bench.finished(call)
+    ended, attempt = {"objection": ("objected", "objected"), "restriction": ("cancelled", "cancelled")}[register]
+    assert (shown["callback"]["state"], [a["state"] for a in shown["callback"]["attempts"]]) == (ended, [attempt])
+    assert history(bench, call)[-1] == (ended, register)
 
 
 # --- the agent leaves -------------------------------------------------------------------------------------------------

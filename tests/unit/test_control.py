@@ -38,6 +38,7 @@ from oddzwon.config import Settings, load
 from oddzwon.config_template import template
 from oddzwon.control import ControlError, ControlServer, ask_service
 from oddzwon.domain.callback import Callback, CallbackState
+from oddzwon.domain.callback_events import Stop
 from oddzwon.domain.events import Direction
 from oddzwon.domain.number import Number, parse
 from oddzwon.domain.rights import number_key
@@ -199,6 +200,44 @@ async def test_a_reason_that_does_not_belong_in_the_log_cancels_nothing(
     with pytest.raises(ControlError, match="--reason"):
         await ask(server, command="off", reason=reason)
     assert (run.state.state, board.switch.off) == (CallbackState.WAITING, False)
+
+
+async def test_what_is_not_written_is_not_said_to_be_cancelled(server: Path, board: Switchboard) -> None:
+    """After a restart the customer would be called back, though the operator was told that he would not."""
+    run = await running_callback(board)
+    work = asyncio.create_task(run.run())
+    with contextlib.closing(sqlite3.connect(board.log.path, isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")  # another process holds the log
+        with pytest.raises(ControlError, match="stopped, but this is not written: a restart of the service would go"):
+            await ask(server, command="cancel", callback=run.id)
+        db.execute("ROLLBACK")
+    await asyncio.wait_for(work, PATIENCE_S)
+    async with asyncio.timeout(PATIENCE_S):
+        while last_word(board, run.id)[0] != "cancelled":  # noqa: ASYNC110 - a row tells nobody that it is there
+            await asyncio.sleep(0.02)
+
+
+async def test_what_was_over_by_itself_is_not_said_to_be_cancelled(server: Path, board: Switchboard) -> None:
+    """The window's end was taken before the operator's word."""
+    run = await running_callback(board)
+    run.stop(Stop.EXPIRED)
+    asking = asyncio.create_task(ask(server, command="cancel", callback=run.id))
+    async with asyncio.timeout(PATIENCE_S):
+        while run._events.qsize() < 2:  # noqa: ASYNC110 - both words, in their order
+            await asyncio.sleep(0.01)
+    work = asyncio.create_task(run.run())
+    with pytest.raises(ControlError, match=f"'{run.id}' was over before: lapsed"):
+        await asking
+    await work
+
+
+async def test_what_does_not_stop_is_not_said_to_be_cancelled(
+    server: Path, board: Switchboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oddzwon.callflow.cancelling.STOPPED_WITHIN_S", 0.05)
+    run = await running_callback(board)  # nobody drives it
+    with pytest.raises(ControlError, match=f"did not stop: `oddzwon callbacks show {run.id}` tells"):
+        await ask(server, command="cancel", callback=run.id)
 
 
 async def test_two_who_talk_are_not_parted(server: Path, board: Switchboard) -> None:

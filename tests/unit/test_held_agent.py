@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,24 +13,31 @@ from tests.unit.test_control import running_callback
 from tests.unit.test_recorders import Manager, call_of, recording_board
 
 from oddzwon.asterisk.ami_wire import AmiResponse
+from oddzwon.asterisk.dialstring import shown_to_agent
 from oddzwon.callflow import held_agent
 from oddzwon.callflow.dialling import CallbackRun
 from oddzwon.callflow.held_agent import HeldAgent
 from oddzwon.callflow.spoken_ahead import local_time
 from oddzwon.callflow.switchboard import Switchboard
+from oddzwon.config.callbacks import Callbacks
 from oddzwon.domain.callback_events import AgentGone, CallbackEvent, Stop, StopAsked
 
 AGENT = "PJSIP/agent1"
 
 
 class InOrder(Manager):
-    """Keeps its last Originate as it was sent, for a name may come twice; ``hung_up``: a Hangup came."""
+    """Keeps its last Originate as it was sent, for a name may come twice; ``hung_up``: a Hangup came.
+
+    ``holds``: an action is answered once this is set; ``begun``: it was asked for.
+    """
 
     order: Sequence[tuple[str, str]] = ()
 
     def __init__(self, *settings: Any) -> None:
         super().__init__(*settings)
         self.hung_up = asyncio.Event()
+        self.holds: dict[str, asyncio.Event] = {}
+        self.begun: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     async def action(self, name: str, fields: Any = (), **how: Any) -> AmiResponse:
         """As any manager."""
@@ -37,6 +45,9 @@ class InOrder(Manager):
             self.order = tuple(fields)
         elif name == "Hangup":
             self.hung_up.set()
+        self.begun[name].set()
+        if name in self.holds:
+            await self.holds[name].wait()
         return await super().action(name, fields, **how)
 
 
@@ -162,3 +173,53 @@ async def test_who_has_left_is_not_ready(board: Switchboard) -> None:
     held.gone(board.now())
     assert await held.ready_for(await call_of(board), ask=False) is None
     assert [getattr(event, "why", "") for event in posted(run)] == ["hung up"]
+
+
+async def test_who_was_let_go_before_his_turn_is_not_rung(board: Switchboard) -> None:
+    """The stop was the next thing that the callback took."""
+    held, _ = await held_for(board)
+    held.release()
+    await held.ring()
+    await asyncio.gather(*board.tasks)
+    assert asterisk(board).asked == []
+    assert board.callbacks.agents == ()
+
+
+async def test_who_is_let_go_while_asterisk_is_asked_is_hung_up_after_its_answer(board: Switchboard) -> None:
+    """A Hangup that comes too soon is forgotten by Asterisk, and his telephone rings on."""
+    held, _ = await held_for(board)
+    answer = asterisk(board).holds["Originate"] = asyncio.Event()
+    ringing = asyncio.create_task(held.ring())
+    await asterisk(board).begun["Originate"].wait()
+    held.release()
+    for _ in range(20):  # whatever it would do at once
+        await asyncio.sleep(0)
+    assert not asterisk(board).hung_up.is_set()
+    answer.set()
+    await ringing
+    await asterisk(board).hung_up.wait()
+    held.gone(board.now())
+    await asyncio.gather(*board.tasks)
+
+
+async def test_a_device_that_cannot_be_rung_is_an_alarm_until_one_can(board: Switchboard) -> None:
+    """Else every callback of his queue lapses, and nobody knows why."""
+    nowhere, _ = await held_for(board, "Agent:1001")
+    await nowhere.ring()
+    assert "agent-not-dialable" in board.alarms.standing
+    held = HeldAgent(board, nowhere._run, AGENT)
+    await held.ring()
+    assert "agent-not-dialable" not in board.alarms.standing
+
+
+@pytest.mark.parametrize("display", ["Callback {time}", "({time})", "a/b_c-d.e: {time}{time}", "x" * 30])
+def test_what_the_settings_take_can_be_shown_on_his_telephone(display: str) -> None:
+    chosen = Callbacks(trunk="PJSIP/{number}@carrier", agent_display=display)
+    assert shown_to_agent(chosen.agent_display, "14:05", "+48600100200").endswith(" <+48600100200>")
+
+
+@pytest.mark.parametrize("display", ["Callback {Time}", "Callback {", "}{time}", " ", 'a"b', "x" * 31])
+def test_what_could_not_be_shown_is_refused_by_the_settings(display: str) -> None:
+    """Else no agent is ever rung, and every callback lapses."""
+    with pytest.raises(ValueError, match="must be at most 30 letters"):
+        Callbacks(trunk="PJSIP/{number}@carrier", agent_display=display)

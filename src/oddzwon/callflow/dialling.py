@@ -323,7 +323,8 @@ class CallbackRun:
         while self.attempt is attempt and self.state.state in _NOT_ANSWERED:
             gate = await ring_gate_for(self._board, self)
             if gate.outcome is GateOutcome.CLOSED and self.state.state in _NOT_ANSWERED:
-                reason = next((_STOP_OF[code] for code in gate.refusals if code in _STOP_OF), Stop.CANCELLED)
+                certain = (c.code for c in gate.conditions if c.passed is False)  # not known is not: he has objected
+                reason = next((_STOP_OF[code] for code in certain if code in _STOP_OF), Stop.CANCELLED)
                 unknown = [c.code.value for c in gate.conditions if c.passed is None]
                 self.stop(reason, f"not known while it rings: {' '.join(unknown)}" if unknown else "")
                 return
