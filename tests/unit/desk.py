@@ -25,6 +25,7 @@ from oddzwon.callflow.cancelling import cancel_by_phone
 from oddzwon.callflow.dialling import CallbackRun
 from oddzwon.callflow.held_agent import hold
 from oddzwon.callflow.switchboard import Switchboard
+from oddzwon.domain.events import LegId
 from oddzwon.prompts.library import PromptLibrary
 from oddzwon.prompts.speech import EspeakSpeaker
 from oddzwon.prompts.studio import Studio
@@ -61,6 +62,10 @@ class Desk(InOrder):
         queue = dict(fields).get("Queue", "")
         members = self.free if name == "QueueStatus" else ()
         return [AmiEvent("QueueMember", {"Queue": queue, "Location": one, "Status": "1"}, 0.0) for one in members]
+
+    def hangs_up(self, leg: LegId | None) -> bool:
+        """Whether it was asked to hang this leg up."""
+        return any(name == "Hangup" and fields["Channel"] == leg for name, fields in self.asked)
 
     def count(self, name: str) -> int:
         """How often this action was asked for."""

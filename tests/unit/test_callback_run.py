@@ -211,9 +211,9 @@ async def test_a_dial_that_is_broken_off_while_asterisk_is_asked_is_hung_up_afte
     breaking_off = asyncio.create_task(run.break_off())
     for _ in range(20):  # whatever it would do at once
         await asyncio.sleep(0)
-    assert not office.desk.hung_up.is_set()
+    assert not office.desk.hangs_up(run.channel_id)
     answer.set()
-    await soon(office.desk.hung_up.wait())
+    await until(lambda: office.desk.hangs_up(run.channel_id))
     assert run.attempt is not None
     run.attempt.channel_gone(board.now(), 16)
     await soon(breaking_off)
@@ -273,7 +273,7 @@ async def test_what_forbids_the_dial_stops_it_while_it_rings(
     await until(run.finished.is_set)
     assert history(board, run.id)[-1] == comes_to
     assert attempts(board, run.id) == [(attempt, 0)]
-    await soon(office.desk.hung_up.wait())
+    await until(lambda: office.desk.hangs_up(run.channel_id))
 
 
 # --- what is said ---------------------------------------------------------------------------------------------------
@@ -366,7 +366,7 @@ async def test_a_callback_that_dies_of_a_fault_stops_what_it_rings(
     at_step(monkeypatch, failpoints.RINGING, fails)
     run.post(Ringing(board.now()))
     await until(run.finished.is_set)
-    await soon(office.desk.hung_up.wait())
+    await until(lambda: office.desk.hangs_up(run.channel_id))
     assert (run.state.state, states(board, run)[-1]) == (CallbackState.LOST, "lost")
     assert attempts(board, run.id) == [("lost", 0)]
     assert board.callbacks.by_id(run.id) is None

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from tests.unit.desk import Answer, Office, history, locked, opened_office, soon, until
 from tests.unit.test_held_agent import AGENT, posted
-from tests.unit.test_recorders import call_of
 
 from oddzwon.callflow import held_agent
 from oddzwon.callflow.dialling import CallbackRun
@@ -18,7 +17,7 @@ from oddzwon.callflow.held_agent import HeldAgent
 from oddzwon.callflow.switchboard import Switchboard
 from oddzwon.domain.callback import CallbackState
 from oddzwon.domain.callback_events import AgentGone, Ringing
-from oddzwon.domain.events import Stage
+from oddzwon.domain.events import Direction, Stage
 
 KEY_1 = "200 result=49 endpos=8000"
 CALLS_IN = "PJSIP/carrier"
@@ -147,7 +146,8 @@ async def test_the_customer_does_not_wait_for_an_agent_whose_session_is_over(
     assert held is not None
     telephone = next(t for t in office.telephones if t.leg == held.leg)
     await telephone.wire.close()
-    asking = asyncio.create_task(held.ready_for(await call_of(board), ask=False))
+    customer = board.calls.receive("9.9", "9.9", board.now(), Direction.CALLBACK, None)
+    asking = asyncio.create_task(held.ready_for(customer, ask=False))
     await soon(asking)
     assert asking.result() is None
     assert held.over

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -96,11 +95,13 @@ async def test_a_telephone_that_rings_on_keeps_its_place_and_the_next_dial_back(
     run.held.gone(board.now())
     await until(lambda: attempts(board, run.id) == [("cancelled", 0)])
     board.callbacks.forget(run)
-    office.desk.hung_up.clear()
+    for task in [task for task in board.tasks if task.get_name().startswith("hangup-")]:
+        task.cancel()
+    office.desk.asked.clear()
     await resumption.go_on_with_callbacks(board, {run.channel_id: Channel(ChannelState.RINGING, "")})
     again = board.callbacks.by_id(run.id)
     assert again is not None
-    await asyncio.wait_for(office.desk.hung_up.wait(), 60.0)
+    await until(lambda: office.desk.hangs_up(again.channel_id))
     assert await again._held_up(holds=False) == "the last dial is not over yet"
 
 

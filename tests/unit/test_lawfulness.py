@@ -398,6 +398,24 @@ def test_the_dial_gate(change: dict[str, Any], outcome: GateOutcome, refusals: t
     assert tuple(c.code for c in gate.conditions) == D_CODES
 
 
+@pytest.mark.parametrize(
+    ("change", "not_known"),
+    [
+        ({"objected": None}, (Code.OBJECTED,)),
+        ({"restricted": None, "redialled": None}, (Code.RESTRICTED, Code.REDIALLED)),
+        ({"objected": None, "agent_free": False}, (Code.OBJECTED,)),
+        ({"objected": None, "restricted": True}, ()),
+        ({"objected": True}, ()),
+        ({}, ()),
+    ],
+)
+def test_what_is_not_known_is_told_from_what_forbids(change: dict[str, Any], not_known: tuple[Code, ...]) -> None:
+    """Neither is dialled on; but what could not be read is no objection, and is asked again."""
+    gate = dial_gate(replace(DIAL, **change), POLICY, NOW)
+    assert gate.not_known == not_known
+    assert gate.outcome is not GateOutcome.OPEN or not change
+
+
 RINGS: list[tuple[dict[str, Any], GateOutcome, tuple[Code, ...]]] = [
     ({}, GateOutcome.OPEN, ()),
     # the last dial allowed may ring; one more may not

@@ -380,6 +380,20 @@ async def test_damaged_words_from_an_earlier_run_are_spoken_again(tmp_path: Path
     assert hashlib.sha256(audio.read_bytes()).hexdigest() == first.sha256
 
 
+@pytest.mark.parametrize("turns", [1, 5, 25, 125])
+async def test_what_is_being_spoken_is_given_up_at_the_end(tmp_path: Path, turns: int) -> None:
+    """Else a loop that ends under a program which is just being started waits for it for ever."""
+    library = PromptLibrary.open(tmp_path, Studio(EspeakSpeaker()))
+    speaking = asyncio.create_task(library.speak(PromptKey.CALLBACK, "pl", TIME))
+    for _ in range(turns):  # somewhere in it, at another place each time
+        await asyncio.sleep(0)
+    async with asyncio.timeout(30.0):
+        await library.close()
+        await asyncio.gather(speaking, return_exceptions=True)
+    left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    assert left == []
+
+
 async def test_a_caller_who_hangs_up_does_not_silence_another(tmp_path: Path) -> None:
     speaker = Counting()
     speaker.hold.clear()

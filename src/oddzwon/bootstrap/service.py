@@ -75,6 +75,7 @@ async def serve(settings: Settings, pid_file: Path | None = None) -> None:
             await asyncio.gather(*(run.break_off() for run in board.callbacks))
             await fastagi.close(grace=FLOWS_END_S)
             await _written(board)
+            await board.prompts.close()
         finally:
             for task in (ready, stopping, watching):
                 task.cancel()

@@ -251,6 +251,8 @@ class CallbackRun:
             self.post(GateOpen(board.now(), agent))
         elif self._gate.outcome is GateOutcome.HELD:
             self.post(GateHeld(board.now()))
+        elif self._gate.not_known:
+            self.post(GateHeld(board.now(), f"not known: {' '.join(code.value for code in self._gate.not_known)}"))
         elif self._gate.cap is not None:
             self._capped(self._gate.cap)
         else:

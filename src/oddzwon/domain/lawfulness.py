@@ -150,6 +150,16 @@ class Gate:
     conditions: tuple[Condition, ...]
     cap: str | None = None
 
+    @property
+    def not_known(self) -> tuple[Code, ...]:
+        """The conditions that are not known, where nothing that is known forbids the dial; empty: something does.
+
+        Nobody is dialled on them either; but what could not be read may be readable in a moment, and is no objection.
+        """
+        if any(c.passed is False and c.code is not Code.NO_AGENT for c in self.conditions):
+            return ()
+        return tuple(c.code for c in self.conditions if c.passed is None)
+
 
 def decide(facts: CallFacts, policy: Policy, now: Instant) -> Decision:
     """Whether the call may be called back, with the result of every condition, also after the first refusal.

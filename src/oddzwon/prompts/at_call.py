@@ -51,6 +51,13 @@ class AtCallSpeech:
         # shielded: a caller who hangs up does not take it away from another who waits for the same words
         return await asyncio.shield(task)
 
+    async def close(self) -> None:
+        """Give up what is being spoken, and see its programs end: a loop that ends under them waits for ever."""
+        working = tuple(self._working.values())
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+
     async def _whole(self, edition: Edition) -> bool:
         if edition.stem not in self._trusted:
             if await asyncio.to_thread(edition.damage, self._directory) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,7 @@ class PromptLibrary:
         self._short = load_short_texts() if short else None
         self._wanted = wanted
         self._at_call = None if studio is None else AtCallSpeech(self._directory, studio)
+        self._speaking: set[asyncio.Task[Edition]] = set()
         self._editions: tuple[Edition, ...] = ()
         self._current: dict[Slot, Prompt] = {}
         self._damaged: dict[Slot, Damage] = {}
@@ -204,7 +206,19 @@ class PromptLibrary:
         text = render(self._texts, key, language_of(language), values, did=did)
         if self._short is not None:
             text = shortened(text, self._short, values)
-        return _prompt(await self._at_call.edition(text), self._directory)
+        speaking = asyncio.create_task(self._at_call.edition(text), name=f"speaking-{key.value}")
+        self._speaking.add(speaking)
+        speaking.add_done_callback(self._speaking.discard)
+        return _prompt(await speaking, self._directory)
+
+    async def close(self) -> None:
+        """Give up what is being spoken, and see its programs end: a loop that ends under them may wait for ever."""
+        speaking = tuple(self._speaking)
+        for task in speaking:
+            task.cancel()
+        if self._at_call is not None:
+            await self._at_call.close()
+        await asyncio.gather(*speaking, return_exceptions=True)
 
 
 def _prompt(edition: Edition, directory: Path) -> Prompt:
