@@ -90,7 +90,7 @@ async def test_a_redial_when_the_attempt_is_about_to_be_sent(bench: Bench, gate:
     shown = await bench.finished(call)
 
     assert shown["callback"]["state"] == "cancelled"
-    assert outcomes(bench, call) == [(1, "cancelled")]
+    assert outcomes(bench, call) == [(1, "lost")]  # its Originate has provably never left
     agent = await bench.answered_by(again)
     assert held.is_over
     assert bench.carrier.invites_to(number) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,8 @@ def test_a_run_that_could_not_begin_has_failed(tmp_path: Path) -> None:
 
 def test_who_was_rung_twice_was_rung_twice(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """What the failpoint matrix counts is no noise: a second try would only hide it."""
-    counts = '[{"mode": "agent first", "fault": "AMI cut", "step": "ringing", "invites_of_one": 2, "connected": 1}]'
+    one = {"mode": "agent first", "fault": "AMI cut", "step": "ringing", "invites_of_one": 2, "connected": 1}
+    counts = json.dumps({"in_all": "…", "accounts": [one]})
     accounts = f"import pathlib\npathlib.Path({str(tmp_path / 'accounts.json')!r}).write_text({counts!r})\n"
     assert tried(tmp_path, a=accounts + FAILS_ONCE) == pytest.ExitCode.TESTS_FAILED
     said = capfd.readouterr().out
