@@ -37,6 +37,10 @@ EVERY_CALL: Final = 1_000
 # --- what a case asks for ---------------------------------------------------------------------------------------------
 
 
+LAST_FRAMES = 3
+"""So many packets of 20 ms before a prompt's end are its end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Act:
     """What the caller does at a prompt: once he heard ``frames`` of it, or once it is over; ``keys`` None: hang up."""
@@ -117,8 +121,10 @@ class Caller:
     async def does(self, act: Act) -> None:
         """At the prompt that the act names; raises TimeoutError."""
         begun, over = await self.begins(act.prompt)
+        # nothing may follow a prompt, and an ear may be wrong by a packet: just before its end is its end
+        awaited = max(begun, over - LAST_FRAMES) if act.frames is None else begun + act.frames - 1
         async with asyncio.timeout(PATIENCE_S):
-            await self.leg.heard.until_packet((over if act.frames is None else begun + act.frames) - 1)
+            await self.leg.heard.until_packet(awaited)
         if act.keys is None:
             await self.leg.bye()
         else:
