@@ -381,7 +381,7 @@ async def test_damaged_words_from_an_earlier_run_are_spoken_again(tmp_path: Path
 
 
 @pytest.mark.parametrize("turns", [1, 5, 25, 125])
-async def test_what_is_being_spoken_is_given_up_at_the_end(tmp_path: Path, turns: int) -> None:
+async def test_what_is_being_spoken_comes_to_its_end_before_the_service_does(tmp_path: Path, turns: int) -> None:
     """Else a loop that ends under a program which is just being started waits for it for ever."""
     library = PromptLibrary.open(tmp_path, Studio(EspeakSpeaker()))
     speaking = asyncio.create_task(library.speak(PromptKey.CALLBACK, "pl", TIME))

@@ -17,6 +17,10 @@ AT_CALL = "at-call"
 """The folder, inside each language's, of what was spoken during calls."""
 
 
+SPEAKS_OUT_S = 5.0
+"""Longest wait, when the service ends, for what is just being spoken; a prompt takes some tenths of a second."""
+
+
 class AtCallSpeech:
     """What was spoken during calls: the same words are spoken once, also across restarts.
 
@@ -52,8 +56,10 @@ class AtCallSpeech:
         return await asyncio.shield(task)
 
     async def close(self) -> None:
-        """Give up what is being spoken, and see its programs end: a loop that ends under them waits for ever."""
+        """Let what is being spoken come to its end; what takes longer than that is given up."""
         working = tuple(self._working.values())
+        if working:
+            await asyncio.wait(working, timeout=SPEAKS_OUT_S)
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)

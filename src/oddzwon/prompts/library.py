@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from oddzwon.prompts.at_call import AtCallSpeech, kept
+from oddzwon.prompts.at_call import SPEAKS_OUT_S, AtCallSpeech, kept
 from oddzwon.prompts.errors import LibraryError, PromptDamagedError, PromptMissingError, PromptStaleError
 from oddzwon.prompts.manifest import Edition, read_manifest
 from oddzwon.prompts.rendering import Slot, render, shortened
@@ -212,13 +212,11 @@ class PromptLibrary:
         return _prompt(await speaking, self._directory)
 
     async def close(self) -> None:
-        """Give up what is being spoken, and see its programs end: a loop that ends under them may wait for ever."""
-        speaking = tuple(self._speaking)
-        for task in speaking:
-            task.cancel()
+        """Let what is being spoken come to its end: a loop that ends under its programs may wait for ever."""
+        if self._speaking:
+            await asyncio.wait(tuple(self._speaking), timeout=SPEAKS_OUT_S)
         if self._at_call is not None:
             await self._at_call.close()
-        await asyncio.gather(*speaking, return_exceptions=True)
 
 
 def _prompt(edition: Edition, directory: Path) -> Prompt:
